@@ -1,0 +1,7 @@
+//! Policy text in, `Policy` out, or every problem at once; lint; schema.
+//! Never here: the world. What a policy names is looked at by `survey` and touched by `executor`.
+
+pub mod meant;
+
+pub use meant::Project;
+pub use meant::Policy;

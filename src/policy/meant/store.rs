@@ -1,0 +1,165 @@
+//! Stores as meant: where things sealed by a key live, and how each is sealed.
+
+use crate::envelope::Seal;
+use crate::model::Span;
+use crate::policy::meant::Auth;
+use crate::policy::meant::Tls;
+use crate::template::Template;
+use serde::Deserialize;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Where sealed values live.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// How to reach it.
+    #[serde(flatten)]
+    pub place: Place,
+    /// What in it is sealed.
+    pub sealed: Vec<Sealed>,
+    /// How long a backup of it may come back; nothing where that was not said.
+    pub restorable_for: Option<Span>,
+    /// Whether all of it changes in one transaction.
+    pub atomic: bool,
+    /// How gently to move.
+    pub pace: Option<Pace>,
+}
+
+/// How to reach a store.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Place {
+    /// A SQLite file.
+    Sqlite {
+        /// Its path, relative to the project; may hold `{{ each }}`.
+        path: Template,
+    },
+    /// A PostgreSQL database.
+    Postgres {
+        /// Its address.
+        url: crate::secret::Source,
+        /// How to reach it over TLS.
+        tls: Option<Tls>,
+    },
+    /// A MongoDB database.
+    Mongodb {
+        /// Its address.
+        url: crate::secret::Source,
+        /// The database.
+        database: String,
+        /// How to reach it over TLS.
+        tls: Option<Tls>,
+    },
+    /// A Cosmos DB database.
+    Cosmos {
+        /// Its address.
+        addr: String,
+        /// How to log in.
+        auth: Auth,
+        /// The database.
+        database: String,
+    },
+    /// A service that seals its own rows anew when asked by gRPC.
+    Grpc(Box<Grpc>),
+    /// Values that we neither see nor move.
+    Unseen,
+}
+
+/// A service's own rewrap, by one gRPC method.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grpc {
+    /// Its address.
+    pub endpoint: String,
+    /// How to reach it over TLS.
+    pub tls: Option<Tls>,
+    /// The method, `package.Service/Method`.
+    pub method: String,
+    /// Whether a call may be repeated.
+    pub idempotent: bool,
+    /// The fields of a request that only looks.
+    pub dry_run: BTreeMap<String, serde_json::Value>,
+    /// The fields of a request that moves.
+    pub apply: BTreeMap<String, serde_json::Value>,
+    /// The field that narrows a call, and its values or the command that lists them.
+    pub scope: Option<serde_json::Value>,
+    /// The reply's field that lists failures.
+    pub failures: Option<String>,
+    /// What the other fields of a reply mean.
+    pub reply: BTreeMap<String, serde_json::Value>,
+}
+
+/// One sealed column, field or document (or several that are sealed alike).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sealed {
+    /// The table or collection.
+    pub table: String,
+    /// The columns or fields; `**` finds the shape at any depth.
+    pub columns: Vec<String>,
+    /// Only rows with these values; a value may hold `{{ each }}`.
+    #[serde(rename = "where")]
+    pub only: BTreeMap<String, Literal>,
+    /// How a value is sealed.
+    pub seal: Seal,
+    /// The associated data, a template over the row.
+    pub aad: Option<Template>,
+    /// Where a value says which version sealed it.
+    pub version: VersionAt,
+    /// How the version is written down there.
+    pub is: Template,
+}
+
+/// A value that a column must have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Literal {
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A text; may hold `{{ each }}`.
+    Text(Template),
+}
+
+/// Where a sealed value says which version sealed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VersionAt {
+    /// A column beside it.
+    Column(String),
+    /// A field beside it.
+    Field(String),
+    /// Inside the sealed value.
+    InSeal,
+    /// Nowhere: try the policy's own versions.
+    ByTrial,
+}
+
+/// How gently to move values.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pace {
+    /// So many rows a second at most.
+    RowsPerSecond(u64),
+    /// This share of the service's quota, in percent.
+    ShareOfQuota(u8),
+    /// Stand back whenever somebody else waits.
+    Polite,
+}
+
+impl Place {
+    /// The word for its kind, as policies write it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Place::Sqlite { .. } => "sqlite",
+            Place::Postgres { .. } => "postgres",
+            Place::Mongodb { .. } => "mongodb",
+            Place::Cosmos { .. } => "cosmos",
+            Place::Grpc(_) => "grpc",
+            Place::Unseen => "unseen",
+        }
+    }
+}
