@@ -1,1 +1,5 @@
 //! keyrota.
+
+pub mod digest;
+pub mod fault;
+pub mod secret;
