@@ -1,5 +1,29 @@
-//! keyrota.
+//! keyrota: Terraform for encryption-key rotation.
+//!
+//! ```text
+//! policy text -> Policy -> Inventory -> Decisions -> Plan -> Approved -> Journal -> Report
+//! ```
+//!
+//! | word | means | not |
+//! |---|---|---|
+//! | key | a named thing with versions | secret, KEK |
+//! | version | one generation of a key | revision, generation |
+//! | backend | where key material lives | provider, KMS |
+//! | store | where sealed things live | target, database |
+//! | sealed | one column, field or document sealed by a version | ciphertext column |
+//! | fleet, member | the processes that hold a key, one of them | consumers, clients |
+//! | act | a kind of step | action, operation |
+//! | step | an act in a plan | task, stage |
+//! | gate | what a step waits for | barrier, condition |
+//! | run | one approved plan being carried out | execution, job |
+//! | the turn | the last act of ours without which nobody seals under the new version | cut-over |
+//! | problem, refusal, fault | the text is wrong; we will not; the world failed | error |
 
 pub mod digest;
+pub mod envelope;
 pub mod fault;
+pub mod inventory;
+pub mod model;
+pub mod policy;
 pub mod secret;
+pub mod template;

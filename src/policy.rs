@@ -3,5 +3,5 @@
 
 pub mod meant;
 
-pub use meant::Project;
 pub use meant::Policy;
+pub use meant::Project;

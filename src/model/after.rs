@@ -121,7 +121,12 @@ mod tests {
             ("retire", |version| Change::Retire { version }, &[State::DecryptOnly], State::Disabled),
             ("enable", |version| Change::Enable { version }, &[State::Disabled], State::DecryptOnly),
             ("discard", |version| Change::Discard { version }, &[State::Staged], State::Destroyed),
-            ("destroy", |version| Change::Destroy { version }, &[State::Disabled, State::DecryptOnly], State::Destroyed),
+            (
+                "destroy",
+                |version| Change::Destroy { version },
+                &[State::Disabled, State::DecryptOnly],
+                State::Destroyed,
+            ),
         ];
         for (name, change, from, to) in edges {
             for state in State::ALL {

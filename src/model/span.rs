@@ -89,7 +89,8 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not a span: write for example `90d`, `48h`, `1h30m` or `30s`", text.escape_default());
+        let wrong =
+            || format!("`{}` is not a span: write for example `90d`, `48h`, `1h30m` or `30s`", text.escape_default());
         let mut total: u64 = 0;
         let mut digits = String::new();
         let mut rank = 0;

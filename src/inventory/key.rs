@@ -1,0 +1,117 @@
+//! What was seen of one key.
+
+use crate::inventory::Able;
+use crate::inventory::FleetSeen;
+use crate::inventory::StoreSeen;
+use crate::model::Hour;
+use crate::model::Key;
+use crate::model::Name;
+use crate::model::VersionId;
+use serde::Deserialize;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// One key as it was seen: its versions, the places that hold it, and what our own journal knows of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeySeen {
+    /// Its versions, oldest first.
+    pub key: Key,
+    /// What its backend can do. Nothing where the backend could not be asked.
+    pub able: Option<Able>,
+    /// Which world its backend is (cluster id, vault address, folder id).
+    #[serde(default)]
+    pub world: String,
+    /// The stores with values sealed by it, as the policy names them.
+    pub stores: BTreeMap<Name, StoreSeen>,
+    /// The fleets that hold it.
+    pub fleets: BTreeMap<Name, FleetSeen>,
+    /// What could not be looked at, and why (`backend files: connection refused`).
+    #[serde(default)]
+    pub unreachable: Vec<Unreachable>,
+    /// What the journal knows.
+    #[serde(default)]
+    pub past: Past,
+    /// What is not as we left it (a version added by hand, current moved by hand, a key file gone).
+    #[serde(default)]
+    pub drift: Vec<Drift>,
+}
+
+/// Something that could not be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unreachable {
+    /// What: `backend files`.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// The way out.
+    #[serde(default)]
+    pub hint: Option<String>,
+}
+
+/// What our journal knows of a key.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Past {
+    /// The open run that works on it.
+    #[serde(default)]
+    pub open_run: Option<String>,
+    /// When each version was first there to be written with, by our own switches.
+    #[serde(default)]
+    pub current_since: BTreeMap<VersionId, Hour>,
+    /// When each version was disabled by us.
+    #[serde(default)]
+    pub retired_at: BTreeMap<VersionId, Hour>,
+    /// When each version was last verified clean (nothing under it).
+    #[serde(default)]
+    pub clean_at: BTreeMap<VersionId, Hour>,
+    /// The versions that the journal has seen.
+    #[serde(default)]
+    pub known: Vec<VersionId>,
+    /// The version that was current when we last acted.
+    #[serde(default)]
+    pub left_current: Option<VersionId>,
+    /// Whether the last run was rolled back and nobody has planned since.
+    #[serde(default)]
+    pub rolled_back: bool,
+    /// Quarantined values, by the version they name.
+    #[serde(default)]
+    pub quarantined: BTreeMap<VersionId, u64>,
+    /// Versions said to be known to others.
+    #[serde(default)]
+    pub compromised: Vec<VersionId>,
+}
+
+/// Something that is not as we left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "drift")]
+pub enum Drift {
+    /// A version that we did not make.
+    VersionAppeared {
+        /// Which.
+        version: VersionId,
+    },
+    /// A version whose material is gone though nobody destroyed it.
+    MaterialGone {
+        /// Which.
+        version: VersionId,
+    },
+    /// Another version than the one we left is current.
+    CurrentMoved {
+        /// The one we left.
+        from: VersionId,
+        /// The one it is now.
+        to: VersionId,
+    },
+    /// A version's fingerprint changed.
+    MaterialChanged {
+        /// Which.
+        version: VersionId,
+    },
+    /// The backend rotates by itself.
+    RotatesItself {
+        /// How often, in words.
+        every: String,
+    },
+}
