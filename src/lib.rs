@@ -1,5 +1,6 @@
 //! keyrota.
 
 pub mod digest;
+pub mod disk;
 pub mod fault;
 pub mod secret;
