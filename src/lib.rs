@@ -21,6 +21,7 @@
 
 pub mod digest;
 pub mod envelope;
+pub mod disk;
 pub mod fault;
 pub mod inventory;
 pub mod model;
