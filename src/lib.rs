@@ -20,11 +20,14 @@
 //! | problem, refusal, fault | the text is wrong; we will not; the world failed | error |
 
 pub mod digest;
-pub mod envelope;
 pub mod disk;
+pub mod envelope;
 pub mod fault;
+pub mod home;
 pub mod inventory;
+pub mod journal;
 pub mod model;
 pub mod policy;
+pub mod port;
 pub mod secret;
 pub mod template;
