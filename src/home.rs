@@ -8,7 +8,7 @@ pub mod memory;
 #[cfg(test)]
 mod contract;
 
-//LOCAL
+pub use self::local::Local;
 pub use self::memory::Memory;
 
 use crate::fault::Fault;

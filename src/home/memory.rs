@@ -199,11 +199,14 @@ impl Home for Memory {
     }
 
     fn verify(&self, witness: Option<&Head>) -> Result<Checked, Trouble> {
-        let journal = self.read()?;
-        Ok(journal::read(journal.lines().to_vec(), witness).map(|_| Checked {
-            head: journal.head(),
-            torn: journal.torn().map_or(0, |torn| torn.bytes.len() as u64),
-        })?)
+        let shared = open(&self.shared);
+        if shared.head.is_none() && !shared.lines.is_empty() {
+            return Err(Broken::of(Why::HeadLost).into());
+        }
+        let heads: Vec<Head> = shared.head.iter().chain(witness).copied().collect();
+        journal::verify(shared.lines.as_slice(), &heads)
+            .map_err(|error| Fault::io("read the journal", &error))?
+            .map_err(Trouble::Broken)
     }
 
     fn save_plan(&mut self, id: &Digest, bytes: &[u8]) -> Result<(), Fault> {

@@ -48,7 +48,7 @@ pub struct Checked {
 /// # Errors
 /// It is not as it was written. A torn last line is no error: it is in [`Journal::torn`].
 pub fn read(bytes: Vec<u8>, head: Option<&Head>) -> Result<Journal, Broken> {
-    let mut check = Check::new(head);
+    let mut check = Check::new(head.into_iter().copied().collect());
     let mut starts = vec![0];
     let mut rest = bytes.as_slice();
     let mut from = 0;
@@ -64,12 +64,13 @@ pub fn read(bytes: Vec<u8>, head: Option<&Head>) -> Result<Journal, Broken> {
     Ok(Journal { bytes, starts, tail, torn })
 }
 
-/// Checks a whole journal as it streams by, holding one line.
+/// Checks a whole journal as it streams by, holding one line. It must have come by every one of `heads`: the one that its home
+/// kept apart, and witnesses.
 ///
 /// # Errors
 /// The reader's own, or that the journal is not as it was written.
-pub fn verify(mut from: impl BufRead, head: Option<&Head>) -> Result<Result<Checked, Broken>, io::Error> {
-    let mut check = Check::new(head);
+pub fn verify(mut from: impl BufRead, heads: &[Head]) -> Result<Result<Checked, Broken>, io::Error> {
+    let mut check = Check::new(heads.to_vec());
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -92,14 +93,14 @@ fn line_end(bytes: &[u8]) -> Option<usize> {
     (count > 0 && bytes.get(count - 1) == Some(&b'\n')).then_some(count)
 }
 
-struct Check<'a> {
+struct Check {
     checker: Checker,
-    head: Option<&'a Head>,
+    heads: Vec<Head>,
 }
 
-impl<'a> Check<'a> {
-    fn new(head: Option<&'a Head>) -> Self {
-        Self { checker: Checker::NONE, head }
+impl Check {
+    fn new(heads: Vec<Head>) -> Self {
+        Self { checker: Checker::NONE, heads }
     }
 
     fn line(&mut self, line: &[u8]) -> Result<(), Broken> {
@@ -108,25 +109,22 @@ impl<'a> Check<'a> {
         if n == 1 {
             begins(line).map_err(|why| Broken::at(n, why))?;
         }
-        match self.head {
-            Some(head) if head.count == n && self.checker.head() != *head => {
-                Err(Broken::at(n, Why::NotTheHead { head: *head }))
-            }
-            _ => Ok(()),
+        match self.heads.iter().find(|head| head.count == n && self.checker.head() != **head) {
+            Some(head) => Err(Broken::at(n, Why::NotTheHead { head: *head })),
+            None => Ok(()),
         }
     }
 
     fn end(&self) -> Result<Tail, Broken> {
         let count = self.checker.count();
-        match self.head {
-            Some(head) if head.count == 0 && *head != Head::NONE => {
-                Err(Broken::of(Why::HeadUnreadable { said: "it has seen no entry and states a digest".to_owned() }))
-            }
-            Some(head) if head.count > count => {
-                let why = if count == 0 { Why::Lost { head: *head } } else { Why::Cut { count, head: *head } };
-                Err(Broken::of(why))
-            }
-            _ => Ok(Tail::new(self.checker.head(), self.checker.at())),
+        if self.heads.iter().any(|head| head.count == 0 && *head != Head::NONE) {
+            let said = "it has seen no entry and states a digest".to_owned();
+            return Err(Broken::of(Why::HeadUnreadable { said }));
+        }
+        match self.heads.iter().find(|head| head.count > count) {
+            Some(head) if count == 0 => Err(Broken::of(Why::Lost { head: *head })),
+            Some(head) => Err(Broken::of(Why::Cut { count, head: *head })),
+            None => Ok(Tail::new(self.checker.head(), self.checker.at())),
         }
     }
 }
