@@ -222,7 +222,10 @@ impl<'a> Parts<'a> {
             return None;
         }
         let n = std::str::from_utf8(digits).ok()?.parse().ok()?;
-        let at = rest.strip_prefix(AT)?.first_chunk::<AT_LENGTH>()?;
+        let (at, rest) = rest.strip_prefix(AT)?.split_first_chunk::<AT_LENGTH>()?;
+        if !at.ends_with(b"Z") || !rest.starts_with(b"\",") {
+            return None;
+        }
         Some(Self { n, at, covered: line.get(..covered)?, before, own })
     }
 }

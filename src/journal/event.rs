@@ -249,3 +249,27 @@ impl Event {
         Self::Begun { format: FORMAT.to_owned(), tool: env!("CARGO_PKG_VERSION").to_owned(), clock }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use super::Event;
+
+    #[test]
+    fn words_that_we_do_not_know_are_refused() {
+        let good = r#"{"event":"note","text":"x"}"#;
+        assert!(serde_json::from_str::<Event>(good).is_ok());
+        for bad in [r#"{"event":"note","text":"x","more":1}"#, r#"{"event":"noted","text":"x"}"#, r#"{"text":"x"}"#] {
+            assert!(serde_json::from_str::<Event>(bad).is_err(), "{bad}");
+        }
+        // A line's bytes are hashed as they stand, so nothing in them may depend on how a map was built.
+        let event: Event =
+            serde_json::from_str(r#"{"event":"done","step":"a/b/1-add","attempt":1,"facts":{"b":1,"a":"x","c":true}}"#)
+                .unwrap();
+        let text = serde_json::to_string(&event).unwrap();
+        assert_eq!(
+            text,
+            r#"{"event":"done","step":"a/b/1-add","attempt":1,"facts":{"a":"x","b":1,"c":true},"change":[]}"#
+        );
+    }
+}
