@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "a test may stop at the first surprise and makes its world itself"
 )]
