@@ -21,6 +21,7 @@
 
 pub mod decision;
 pub mod digest;
+pub mod disk;
 pub mod envelope;
 pub mod fault;
 pub mod inventory;
