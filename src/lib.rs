@@ -26,6 +26,7 @@ pub mod envelope;
 pub mod fault;
 pub mod inventory;
 pub mod model;
+pub mod plan;
 pub mod policy;
 pub mod secret;
 pub mod template;
