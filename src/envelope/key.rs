@@ -197,7 +197,8 @@ fn wrap(plain: &[u8], with: impl FnOnce(&[u8], &mut [u8]) -> bool) -> Result<Par
 }
 
 fn unwrap(ciphertext: &[u8], with: impl FnOnce(&[u8], &mut [u8]) -> bool) -> Result<Secret, Refused> {
-    let count = ciphertext.len().checked_sub(KEY_WRAP_EXTRA).filter(|count| *count >= KEY_WRAP_MIN && count % 8 == 0);
+    let count =
+        ciphertext.len().checked_sub(KEY_WRAP_EXTRA).filter(|count| *count >= KEY_WRAP_MIN && count.is_multiple_of(8));
     let count = count.ok_or_else(|| {
         Refused::Misfit(Misfit(format!("it has {} bytes, and AES key wrap makes 24, 32, 40, ..", ciphertext.len())))
     })?;
