@@ -282,6 +282,14 @@ mod tests {
     }
 
     #[test]
+    fn one_key_serves_many_threads() {
+        fn shared<T: Send + Sync>() -> bool {
+            true
+        }
+        assert!(shared::<LocalKey>());
+    }
+
+    #[test]
     fn keys_of_a_wrong_length_are_refused() {
         for (cipher, good) in
             [(Cipher::Aes256Gcm, &[32][..]), (Cipher::Aes128Gcm, &[16]), (Cipher::AesKw, &[16, 24, 32])]
