@@ -283,10 +283,13 @@ mod tests {
 
     #[test]
     fn one_key_serves_many_threads() {
-        fn shared<T: Send + Sync>() -> bool {
-            true
-        }
-        assert!(shared::<LocalKey>());
+        let key = LocalKey::new(Cipher::Aes256Gcm, &Secret::from_vec(vec![1; 32])).ok().unwrap();
+        let parts = key.seal(b"plain", b"").unwrap();
+        let opened = std::thread::scope(|scope| {
+            let threads = [(); 3].map(|()| scope.spawn(|| key.open(&parts, b"").is_ok()));
+            threads.map(|thread| thread.join().unwrap_or(false))
+        });
+        assert_eq!(opened, [true; 3]);
     }
 
     #[test]
