@@ -19,6 +19,7 @@
 //! | the turn | the last act of ours without which nobody seals under the new version | cut-over |
 //! | problem, refusal, fault | the text is wrong; we will not; the world failed | error |
 
+pub mod course;
 pub mod decision;
 pub mod digest;
 pub mod disk;
@@ -28,5 +29,6 @@ pub mod inventory;
 pub mod model;
 pub mod plan;
 pub mod policy;
+pub mod prove;
 pub mod secret;
 pub mod template;

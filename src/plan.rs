@@ -9,6 +9,8 @@ pub mod draw;
 pub mod estimate;
 pub mod graph;
 pub mod pass;
+pub mod phrase;
+pub mod progress;
 pub mod proof;
 pub mod rule;
 pub mod step;
