@@ -111,7 +111,7 @@ impl Model for Small {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let mut first = State::first(self.0);
+        let mut first = State::first(&self.0);
         judge(&self.0, &mut first);
         vec![first]
     }
