@@ -19,6 +19,8 @@
 //! | the turn | the last act of ours without which nobody seals under the new version | cut-over |
 //! | problem, refusal, fault | the text is wrong; we will not; the world failed | error |
 
+pub mod course;
+pub mod decision;
 pub mod digest;
 pub mod disk;
 pub mod envelope;
@@ -27,7 +29,9 @@ pub mod home;
 pub mod inventory;
 pub mod journal;
 pub mod model;
+pub mod plan;
 pub mod policy;
 pub mod port;
+pub mod prove;
 pub mod secret;
 pub mod template;
