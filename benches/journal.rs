@@ -94,7 +94,7 @@ fn whole(path: &Path, head: &Head) {
 
 fn entries(path: &Path) -> u64 {
     let journal = journal::read(std::fs::read(path).unwrap(), None).unwrap();
-    journal.entries().map(|entry| entry.unwrap().n).last().unwrap()
+    journal.entries().fold(0, |_, entry| entry.unwrap().n)
 }
 
 fn write(path: &Path, count: u64) -> Head {

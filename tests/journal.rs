@@ -70,7 +70,7 @@ fn start(role: &str, folder: &Path, stop: &str) -> Child {
         .env(FOLDER, folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(if role == "crasher" { Stdio::null() } else { Stdio::inherit() })
         .spawn()
         .unwrap()
 }
