@@ -6,6 +6,14 @@
 pub enum Coding {
     /// Raw.
     Raw,
+    /// Lower hex.
+    Hex,
+    /// Standard base64.
+    Base64,
+    /// URL-safe base64 without padding.
+    Base64url,
+    /// A JSON string.
+    Json,
 }
 
 /// A seal.

@@ -19,6 +19,7 @@
 //! | the turn | the last act of ours without which nobody seals under the new version | cut-over |
 //! | problem, refusal, fault | the text is wrong; we will not; the world failed | error |
 
+pub mod backend;
 pub mod digest;
 pub mod disk;
 pub mod envelope;
@@ -26,5 +27,6 @@ pub mod fault;
 pub mod inventory;
 pub mod model;
 pub mod policy;
+pub mod port;
 pub mod secret;
 pub mod template;
