@@ -20,12 +20,14 @@
 //! | problem, refusal, fault | the text is wrong; we will not; the world failed | error |
 
 pub mod backend;
+pub mod command;
 pub mod digest;
 pub mod disk;
 pub mod envelope;
 pub mod fault;
 pub mod inventory;
 pub mod model;
+pub mod pointer;
 pub mod policy;
 pub mod port;
 pub mod secret;
