@@ -19,6 +19,8 @@
 //! | the turn | the last act of ours without which nobody seals under the new version | cut-over |
 //! | problem, refusal, fault | the text is wrong; we will not; the world failed | error |
 
+pub mod backend;
+pub mod command;
 pub mod course;
 pub mod decision;
 pub mod digest;
@@ -30,6 +32,7 @@ pub mod inventory;
 pub mod journal;
 pub mod model;
 pub mod plan;
+pub mod pointer;
 pub mod policy;
 pub mod port;
 pub mod prove;
