@@ -1,0 +1,4 @@
+//! Ports: what we ask of the world, in our words. A trait per kind of place, and the plain values that pass through.
+//! Never here: a concrete adapter, a protocol, a decision.
+
+pub mod store;
