@@ -27,6 +27,7 @@ pub mod executor;
 pub mod fault;
 pub mod inventory;
 pub mod model;
+pub mod plan;
 pub mod policy;
 pub mod port;
 pub mod secret;
