@@ -251,15 +251,15 @@ fn opened_elsewhere(folder: &Path) -> (bool, String) {
 #[test]
 fn what_others_sealed_opens_and_what_we_seal_opens_elsewhere() {
     let made = tempfile::tempdir().unwrap();
-    let mut documents = vec![
+    let documents = [
         ("uptrakit", uptrakit()),
         ("nico", nico()),
         ("certautopilot", certautopilot()),
         ("nvcf", nvcf()),
         ("aes-kw", aes_kw()),
+        #[cfg(feature = "rsa")]
+        ("notelett", notelett()),
     ];
-    #[cfg(feature = "rsa")]
-    documents.push(("notelett", notelett()));
     for (name, document) in &documents {
         let path = made.path().join(format!("{name}.json"));
         fs::write(&path, document.to_string()).unwrap();

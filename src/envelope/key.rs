@@ -282,6 +282,17 @@ mod tests {
     }
 
     #[test]
+    fn one_key_serves_many_threads() {
+        let key = LocalKey::new(Cipher::Aes256Gcm, &Secret::from_vec(vec![1; 32])).ok().unwrap();
+        let parts = key.seal(b"plain", b"").unwrap();
+        let opened = std::thread::scope(|scope| {
+            let threads = [(); 3].map(|()| scope.spawn(|| key.open(&parts, b"").is_ok()));
+            threads.map(|thread| thread.join().unwrap_or(false))
+        });
+        assert_eq!(opened, [true; 3]);
+    }
+
+    #[test]
     fn keys_of_a_wrong_length_are_refused() {
         for (cipher, good) in
             [(Cipher::Aes256Gcm, &[32][..]), (Cipher::Aes128Gcm, &[16]), (Cipher::AesKw, &[16, 24, 32])]

@@ -21,6 +21,8 @@ use crate::envelope::SealedOut;
 use crate::envelope::TAG_BYTES;
 use crate::envelope::apart::fixed;
 use crate::envelope::coding::BASE64;
+use crate::envelope::coding::read_hex;
+use crate::envelope::coding::write_hex;
 use crate::envelope::key::LocalKey;
 use crate::fault::Fault;
 use crate::secret::Secret;
@@ -192,7 +194,7 @@ impl<'a> Fast<'a> {
                 raw.copy_from_slice(text);
                 Some(room)
             }
-            Coding::Hex => hex::decode_to_slice(text, raw).ok().map(|()| room),
+            Coding::Hex => read_hex(text, raw).then_some(room),
             Coding::Base64 => BASE64.decode_slice(text, raw).ok(),
             Coding::Base64url => URL_SAFE_NO_PAD.decode_slice(text, raw).ok(),
             Coding::Json => None,
@@ -210,8 +212,8 @@ impl<'a> Fast<'a> {
         let room = out.get_mut(start..).ok_or(Refused::DoesNotOpenAgain)?;
         let count = match self.coding {
             Coding::Hex => {
-                let digits = room.get_mut(..raw.len().saturating_mul(2));
-                digits.and_then(|digits| hex::encode_to_slice(raw, digits).ok()).map(|()| raw.len().saturating_mul(2))
+                let digits = raw.len().saturating_mul(2);
+                room.get_mut(..digits).is_some_and(|room| write_hex(raw, room)).then_some(digits)
             }
             Coding::Base64 => BASE64.encode_slice(raw, room).ok(),
             Coding::Base64url => URL_SAFE_NO_PAD.encode_slice(raw, room).ok(),
