@@ -7,4 +7,5 @@ pub mod facts;
 pub mod fleet;
 pub mod home;
 pub mod probe;
+pub mod store;
 pub mod trouble;
