@@ -61,15 +61,6 @@ pub enum Cipher {
 pub enum Coding {
     /// As they are.
     Raw,
-<<<<<<< HEAD
-    /// Two digits a byte.
-    Hex,
-    /// Standard base64.
-    Base64,
-    /// URL-safe base64.
-    Base64url,
-    /// Innermost over an object: its text. Elsewhere: a JSON string.
-=======
     /// Lower hex.
     Hex,
     /// Standard base64.
@@ -77,7 +68,6 @@ pub enum Coding {
     /// URL-safe base64 without padding.
     Base64url,
     /// A JSON string.
->>>>>>> places
     Json,
 }
 
