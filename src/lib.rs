@@ -20,6 +20,7 @@
 //! | problem, refusal, fault | the text is wrong; we will not; the world failed | error |
 
 pub mod digest;
+pub mod disk;
 pub mod envelope;
 pub mod fault;
 pub mod inventory;
