@@ -75,8 +75,42 @@ pub(crate) enum Over {
 #[serde(untagged)]
 #[expect(dead_code, reason = "the room `envelope` reads a layout by itself")]
 pub(crate) enum Layout {
-    /// Bytes in order: `nonce`, `ciphertext`, `tag`.
-    Bytes(Vec<String>),
+    /// Bytes in order.
+    Bytes(Vec<Part>),
     /// An object: constants, and texts such as `{{ nonce | numbers }}`.
     Fields(Table<serde_json::Value>),
+}
+
+/// A run of bytes: `nonce`, `ciphertext`, `tag`, or a constant.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "the room `envelope` reads a layout by itself")]
+pub(crate) enum Part {
+    /// `nonce`, `ciphertext` or `tag`.
+    Named(PartWord),
+    /// Bytes that are always the same.
+    Constant(Constant),
+}
+
+/// What a cipher makes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum PartWord {
+    /// Drawn afresh for each seal.
+    Nonce,
+    /// As long as what was sealed.
+    Ciphertext,
+    /// What shows that nothing was changed.
+    Tag,
+}
+
+/// Bytes that are always the same: one of the two.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "the room `envelope` reads a layout by itself")]
+pub(crate) struct Constant {
+    /// As a text.
+    pub(crate) text: Option<String>,
+    /// In hex.
+    pub(crate) hex: Option<String>,
 }
