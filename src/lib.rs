@@ -23,6 +23,7 @@ pub mod decision;
 pub mod digest;
 pub mod disk;
 pub mod envelope;
+pub mod explain;
 pub mod fault;
 pub mod inventory;
 pub mod model;

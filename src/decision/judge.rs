@@ -46,9 +46,10 @@ fn wait_for_others(project: &Project, decisions: &mut [Decision]) {
     let stuck: BTreeMap<KeyName, Verdict> = decisions.iter().map(|d| (d.key.clone(), d.verdict)).collect();
     for decision in decisions.iter_mut().filter(|decision| decision.verdict.acts()) {
         let Some(key) = key_of(project, &decision.key) else { continue };
-        let first = key.after.iter().find(|first| {
-            matches!(stuck.get(first), Some(Verdict::UnderWay | Verdict::Blocked | Verdict::RolledBack))
-        });
+        let first = key
+            .after
+            .iter()
+            .find(|first| matches!(stuck.get(first), Some(Verdict::UnderWay | Verdict::Blocked | Verdict::RolledBack)));
         if let Some(first) = first {
             decision.verdict = Verdict::Blocked;
             decision.reasons.push(Reason::ComesAfter { key: first.clone() });
@@ -85,7 +86,8 @@ impl Case<'_> {
         let lead = lead(self.key, &fleets, seen.able.as_ref(), Span::ZERO);
         let mut decision = self.blocked(seen).unwrap_or_else(|| self.judge(seen, lead));
         let current = seen.key.current();
-        let due_by = current.and_then(|version| self.current_since(seen, version)).map(|h| self.key.rotate_every.after(h));
+        let due_by =
+            current.and_then(|version| self.current_since(seen, version)).map(|h| self.key.rotate_every.after(h));
         decision.due_by = due_by;
         decision.start_by = due_by.map(|due| lead.total().plus(self.key.early_by).before(due));
         decision.lead = lead;
@@ -205,7 +207,13 @@ impl Case<'_> {
                 let (age, at_most) = (Span::between(since, self.hour), self.key.rotate_every);
                 reasons.push(Reason::Age { version, age, at_most, lead: lead.total() });
                 let begin = at_most.less(lead.total()).less(self.key.early_by);
-                if age > at_most { Verdict::Overdue } else if age >= begin { Verdict::Due } else { Verdict::Well }
+                if age > at_most {
+                    Verdict::Overdue
+                } else if age >= begin {
+                    Verdict::Due
+                } else {
+                    Verdict::Well
+                }
             }
         };
         let verdict = verdict.max_urgency(by_age);

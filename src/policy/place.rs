@@ -15,9 +15,12 @@ pub(super) struct Place<'a> {
     pub(super) sheet: &'a Sheet<'a>,
     block: &'a Node<'a>,
     /// Where the block's own name stands.
-    head: &'a Range<usize>,
+    head: &'a Head<'a>,
     step: Option<(&'a Place<'a>, Step<'a>)>,
 }
+
+/// A block's own name.
+pub(super) type Head<'a> = toml::Spanned<std::borrow::Cow<'a, str>>;
 
 /// One step into a block.
 #[derive(Clone, Copy)]
@@ -28,7 +31,7 @@ enum Step<'a> {
 
 impl<'a> Place<'a> {
     /// The place of a block, whose name stands at `head`.
-    pub(super) fn new(sheet: &'a Sheet<'a>, block: &'a Node<'a>, head: &'a Range<usize>) -> Self {
+    pub(super) fn new(sheet: &'a Sheet<'a>, block: &'a Node<'a>, head: &'a Head<'a>) -> Self {
         Self { sheet, block, head, step: None }
     }
 
@@ -56,7 +59,7 @@ impl<'a> Place<'a> {
 
     /// The place in the text: of the value, else of the word before it, else of the nearest thing around it.
     pub(super) fn span(&self) -> Range<usize> {
-        let Some((up, _)) = self.step else { return self.head.clone() };
+        let Some((up, _)) = self.step else { return self.head.span() };
         self.node().map_or_else(|| up.span(), Node::span)
     }
 
@@ -72,6 +75,11 @@ impl<'a> Place<'a> {
 
     /// Notes a word that must be there and is not.
     pub(super) fn missing(&self, word: &str) {
+        let table = self.node().and_then(|node| node.get_ref().as_table());
+        if table.is_some_and(|table| table.contains_key(word)) {
+            // It is there, and was complained of when it was read.
+            return;
+        }
         self.complain_with("K003", format!("{} is missing here", quote(word)), format!("add `{word} = ..`"));
     }
 

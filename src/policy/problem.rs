@@ -69,7 +69,8 @@ impl Complaint {
         let end = floor(text, self.span.end.min(text.len())).max(at);
         let before = text.get(..at).unwrap_or_default();
         let begins = before.rfind('\n').map_or(0, |newline| newline.saturating_add(1));
-        let ends = text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| at.saturating_add(length));
+        let ends =
+            text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| at.saturating_add(length));
         let from = floor(text, begins.max(at.saturating_sub(QUOTED_BYTES_MAX)));
         let to = floor(text, ends.min(at.saturating_add(QUOTED_BYTES_MAX)));
         let mut quoted = Quoted { text, masks, shown: String::new() };

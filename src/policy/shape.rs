@@ -7,6 +7,7 @@ mod words;
 use serde_json::Value;
 use toml::de::DeValue;
 
+use crate::policy::meaning::Block;
 use crate::policy::problem::quote;
 use crate::policy::sheet::Sheet;
 use crate::policy::tree::Node;
@@ -15,6 +16,7 @@ use crate::policy::tree::integer;
 
 pub(super) use words::did_you_mean;
 pub(super) use words::nearest;
+pub(super) use words::sounds_secret;
 
 /// One judgement of one block.
 pub(super) struct Judge<'a> {
@@ -25,11 +27,23 @@ pub(super) struct Judge<'a> {
     pub(super) skip: Skip,
     /// What is called by what word: for messages.
     pub(super) word: String,
+    /// The block, and where its name stands: what it lacks is said there.
+    root: &'a Node<'a>,
+    head: std::ops::Range<usize>,
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(sheet: &'a Sheet<'a>, schema: &'a Value, word: &str) -> Self {
-        Self { sheet, schema, skip: Skip::new(), word: word.to_owned() }
+    pub(super) fn new(sheet: &'a Sheet<'a>, schema: &'a Value, word: &str, block: Block<'a>) -> Self {
+        Self { sheet, schema, skip: Skip::new(), word: word.to_owned(), root: block.node, head: block.head.span() }
+    }
+
+    /// Where to say what a table lacks.
+    pub(super) fn lack(&self, node: &Node<'_>) -> std::ops::Range<usize> {
+        if std::ptr::eq(std::ptr::from_ref(self.root).cast::<u8>(), std::ptr::from_ref(node).cast::<u8>()) {
+            self.head.clone()
+        } else {
+            node.span()
+        }
     }
 
     /// A definition of the schema.
@@ -106,7 +120,7 @@ impl<'a> Judge<'a> {
             if !table.contains_key(word) {
                 whole = false;
                 let message = format!("{} is missing here", quote(word));
-                self.sheet.complain(node.span(), "K003", message, Some(format!("add `{word} = ..`")));
+                self.sheet.complain(self.lack(node), "K003", message, Some(format!("add `{word} = ..`")));
             }
         }
         whole

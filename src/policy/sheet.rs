@@ -45,7 +45,12 @@ impl<'a> Sheet<'a> {
         if too_long {
             let sheet = sheet(nothing);
             let message = format!("this file has {} bytes, and at most {FILE_BYTES_MAX} are read", bytes.len());
-            sheet.complain(0..0, "K001", message, Some("split it: every file in `policies/` is a policy of its own".into()));
+            sheet.complain(
+                0..0,
+                "K001",
+                message,
+                Some("split it: every file in `policies/` is a policy of its own".into()),
+            );
             return sheet;
         }
         if broken.is_some() {
@@ -87,6 +92,21 @@ impl<'a> Sheet<'a> {
     /// Blots out a secret, in every line that is quoted from this file.
     pub(super) fn blot(&self, span: Range<usize>) {
         self.masks.borrow_mut().push(span);
+    }
+
+    /// How many complaints there are so far.
+    pub(super) fn count(&self) -> usize {
+        self.complaints.borrow().len()
+    }
+
+    /// Whether there are so many that no more are told.
+    pub(super) fn is_full(&self) -> bool {
+        self.count() >= TOLD_MAX
+    }
+
+    /// Whether something was complained of within a place already.
+    pub(super) fn is_wrong_within(&self, span: &Range<usize>) -> bool {
+        self.complaints.borrow().iter().any(|one| span.start <= one.span.start && one.span.end <= span.end)
     }
 
     /// Whether anything is wrong with it.

@@ -5,12 +5,10 @@ use std::collections::HashSet;
 
 use serde::de::DeserializeSeed;
 use serde::de::Deserializer;
-use serde::de::EnumAccess;
 use serde::de::Error as _;
 use serde::de::IntoDeserializer;
 use serde::de::MapAccess;
 use serde::de::SeqAccess;
-use serde::de::VariantAccess;
 use serde::de::Visitor;
 use serde::de::value::Error;
 use serde::de::value::MapAccessDeserializer;
@@ -27,14 +25,14 @@ pub(super) type Node<'a> = Spanned<DeValue<'a>>;
 pub(super) type Skip = HashSet<usize>;
 
 /// Reads a node into a shape.
-pub(super) fn read<'a, T: serde::Deserialize<'a>>(node: &'a Node<'a>, skip: &'a Skip) -> Result<T, Error> {
+pub(super) fn read<'a, T: serde::Deserialize<'a>>(node: &'a Node<'a>, skip: &Skip) -> Result<T, Error> {
     T::deserialize(Reading { node, skip })
 }
 
 #[derive(Clone, Copy)]
-struct Reading<'a> {
+struct Reading<'a, 's> {
     node: &'a Node<'a>,
-    skip: &'a Skip,
+    skip: &'s Skip,
 }
 
 /// A whole number, where it has 64 bits.
@@ -42,7 +40,7 @@ pub(super) fn integer(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-impl<'de> Deserializer<'de> for Reading<'de> {
+impl<'de> Deserializer<'de> for Reading<'de, '_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -93,12 +91,12 @@ impl<'de> Deserializer<'de> for Reading<'de> {
     }
 }
 
-struct Items<'a> {
+struct Items<'a, 's> {
     left: std::slice::Iter<'a, Node<'a>>,
-    skip: &'a Skip,
+    skip: &'s Skip,
 }
 
-impl<'de> SeqAccess<'de> for Items<'de> {
+impl<'de> SeqAccess<'de> for Items<'de, '_> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Error> {
@@ -114,19 +112,19 @@ impl<'de> SeqAccess<'de> for Items<'de> {
     }
 }
 
-struct Entries<'a> {
+struct Entries<'a, 's> {
     left: toml::map::Iter<'a, Spanned<std::borrow::Cow<'a, str>>, Node<'a>>,
     value: Option<&'a Node<'a>>,
-    skip: &'a Skip,
+    skip: &'s Skip,
 }
 
-impl<'a> Entries<'a> {
-    fn new(table: &'a DeTable<'a>, skip: &'a Skip) -> Self {
+impl<'a, 's> Entries<'a, 's> {
+    fn new(table: &'a DeTable<'a>, skip: &'s Skip) -> Self {
         Self { left: table.iter(), value: None, skip }
     }
 }
 
-impl<'de> MapAccess<'de> for Entries<'de> {
+impl<'de> MapAccess<'de> for Entries<'de, '_> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {

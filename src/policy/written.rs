@@ -27,7 +27,10 @@ use crate::policy::written::store::Store;
 /// A keyrota policy file, `policies/*.toml`.
 #[derive(JsonSchema)]
 #[schemars(title = "keyrota policy", deny_unknown_fields)]
-#[expect(dead_code, reason = "only its schema is used: the blocks are read one by one, so that one does not hide another")]
+#[expect(
+    dead_code,
+    reason = "only its schema is used: the blocks are read one by one, so that one does not hide another"
+)]
 pub(super) struct PolicyFile {
     /// What this policy is.
     policy: About,
@@ -49,7 +52,7 @@ pub(super) struct PolicyFile {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct About {
-    /// The namespace of its keys: key `mek` in policy `nvcf` is `nvcf/mek`.
+    /// The namespace of its keys: key `kek` in policy `app` is `app/kek`.
     #[schemars(required)]
     pub(super) name: Option<String>,
     /// Whom to ask.

@@ -19,14 +19,20 @@ impl<'a> Judge<'a> {
             ([], _) => self.wrong_kind(node, &several.iter().collect::<Vec<_>>()),
             ([one], _) => self.judge(node, one),
             (some, DeValue::String(_)) => {
-                let words: Option<Vec<&'a str>> =
-                    some.iter().map(|schema| words_of(resolved(self, schema))).collect::<Option<Vec<_>>>().map(|all| all.concat());
+                let words: Option<Vec<&'a str>> = some
+                    .iter()
+                    .map(|schema| words_of(resolved(self, schema)))
+                    .collect::<Option<Vec<_>>>()
+                    .map(|all| all.concat());
                 words.is_none_or(|words| self.one_word(node, &words))
             }
             (some, DeValue::Table(table)) => {
                 let strange = |schema: &&&'a Value| {
                     let known = resolved(self, schema).get("properties").and_then(Value::as_object);
-                    table.keys().filter(|word| known.is_none_or(|known| !known.contains_key(word.get_ref().as_ref()))).count()
+                    table
+                        .keys()
+                        .filter(|word| known.is_none_or(|known| !known.contains_key(word.get_ref().as_ref())))
+                        .count()
                 };
                 match some.iter().min_by_key(strange) {
                     Some(best) => self.judge(node, best),
@@ -45,7 +51,7 @@ impl<'a> Judge<'a> {
         let words: Vec<&str> = kinds.iter().map(|(word, _)| *word).collect();
         let Some(kind) = table.get("type") else {
             let hint = format!("add `type = ..`: there are {}", list(&words));
-            self.sheet.complain(node.span(), "K003", format!("{} is missing here", quote("type")), Some(hint));
+            self.sheet.complain(self.lack(node), "K003", format!("{} is missing here", quote("type")), Some(hint));
             return false;
         };
         match kinds.iter().find(|(word, _)| kind.get_ref().as_str() == Some(word)) {
@@ -159,7 +165,9 @@ fn kinds_wanted(schema: &Value) -> Vec<String> {
     };
     match schema.get("type") {
         Some(Value::String(kind)) => said(kind).into_iter().map(str::to_owned).collect(),
-        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).filter_map(said).map(str::to_owned).collect(),
+        Some(Value::Array(kinds)) => {
+            kinds.iter().filter_map(Value::as_str).filter_map(said).map(str::to_owned).collect()
+        }
         _ => vec!["a table".to_owned()],
     }
 }

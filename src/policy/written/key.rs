@@ -163,4 +163,3 @@ pub(crate) struct PreImages {
     /// How long they are kept.
     pub(crate) keep: Text,
 }
-

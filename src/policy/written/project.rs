@@ -12,7 +12,10 @@ use crate::policy::written::value::Text;
 /// A keyrota project, `keyrota.toml`. It is optional.
 #[derive(JsonSchema)]
 #[schemars(title = "keyrota project", deny_unknown_fields)]
-#[expect(dead_code, reason = "only its schema is used: the blocks are read one by one, so that one does not hide another")]
+#[expect(
+    dead_code,
+    reason = "only its schema is used: the blocks are read one by one, so that one does not hide another"
+)]
 pub(crate) struct ProjectFile {
     /// Where journal, plans and locks live.
     home: Option<Home>,
@@ -136,7 +139,6 @@ pub(crate) struct Window {
 /// A day of the week.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "days name themselves")]
 pub(crate) enum Day {
     Mon,
     Tue,

@@ -9,7 +9,10 @@ use crate::policy::written::value::Table;
 /// How values are sealed: the envelope as data, so that an application's own format rotates with no code of ours.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the room `envelope` reads a seal by itself: only the shape and the words are judged here")]
+#[expect(
+    dead_code,
+    reason = "the room `envelope` reads a seal by itself: only the shape and the words are judged here"
+)]
 pub(crate) struct Seal {
     /// What seals: `backend` only where a service owns the format.
     #[schemars(required)]
