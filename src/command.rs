@@ -44,6 +44,8 @@ pub struct Job<'a> {
     pub env: Vec<(String, Secret)>,
     /// What it is given on its standard input; without it there is none.
     pub stdin: Option<&'a Secret>,
+    /// What must not be shown, should the program print it.
+    pub hides: Option<&'a Secret>,
     /// How long it may take.
     pub within: Duration,
 }
@@ -52,13 +54,20 @@ impl<'a> Job<'a> {
     /// A program with these words and nothing else.
     #[must_use]
     pub fn new(doing: impl Into<String>, words: Vec<String>, within: Duration) -> Self {
-        Self { doing: doing.into(), words, env: Vec::new(), stdin: None, within }
+        Self { doing: doing.into(), words, env: Vec::new(), stdin: None, hides: None, within }
     }
 
-    /// With something on its standard input.
+    /// With a secret on its standard input.
     #[must_use]
-    pub fn with_stdin(mut self, stdin: Option<&'a Secret>) -> Self {
-        self.stdin = stdin;
+    pub fn with_stdin(mut self, stdin: &'a Secret) -> Self {
+        self.stdin = Some(stdin);
+        self.hiding(stdin)
+    }
+
+    /// With a secret that must not be shown, should the program print it.
+    #[must_use]
+    pub fn hiding(mut self, secret: &'a Secret) -> Self {
+        self.hides = Some(secret);
         self
     }
 }
@@ -147,8 +156,7 @@ impl Runner {
             return Ok(ran);
         }
         let program = job.words.first().map(|word| printable(word)).unwrap_or_default();
-        let said = match job.stdin {
-            // Whatever was given a key may print it.
+        let said = match job.hides {
             Some(secret) if print::shows(&ran.stderr, secret) => {
                 "(what it said holds the key, and is withheld)".to_owned()
             }
@@ -276,9 +284,9 @@ mod tests {
     #[test]
     fn material_goes_in_by_standard_input_whole() {
         let secret = Secret::from_vec(vec![b'x'; 300_000]);
-        let counted = printed(&job("wc -c").with_stdin(Some(&secret)));
+        let counted = printed(&job("wc -c").with_stdin(&secret));
         assert_eq!(counted.trim(), "300000");
-        let unread = run(&job("exit 0").with_stdin(Some(&secret))).unwrap();
+        let unread = run(&job("exit 0").with_stdin(&secret)).unwrap();
         assert_eq!(unread.exit, Some(0));
     }
 
@@ -324,7 +332,7 @@ mod tests {
         assert_eq!(must(&job("echo one >&2; exit 4")), "could not try a script: `sh` exit 4: one");
         assert_eq!(must(&job("kill -9 $$")), "could not try a script: `sh` was ended by a signal");
         let secret = Secret::from_vec(b"canary-canary-canary".to_vec());
-        let said = must(&job("cat >&2; exit 1").with_stdin(Some(&secret)));
+        let said = must(&job("cat >&2; exit 1").with_stdin(&secret));
         assert!(!said.contains("canary") && said.contains("withheld"), "{said}");
     }
 }

@@ -25,6 +25,7 @@ pub mod digest;
 pub mod disk;
 pub mod envelope;
 pub mod fault;
+pub mod fleet;
 pub mod inventory;
 pub mod model;
 pub mod pointer;
