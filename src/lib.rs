@@ -21,15 +21,23 @@
 
 pub mod backend;
 pub mod command;
+pub mod course;
+pub mod decision;
 pub mod digest;
 pub mod disk;
 pub mod envelope;
+pub mod executor;
 pub mod fault;
 pub mod fleet;
+pub mod home;
 pub mod inventory;
+pub mod journal;
 pub mod model;
+pub mod plan;
 pub mod pointer;
 pub mod policy;
 pub mod port;
+pub mod prove;
 pub mod secret;
+pub mod store;
 pub mod template;

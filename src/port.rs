@@ -5,5 +5,7 @@ pub mod backend;
 pub mod clock;
 pub mod facts;
 pub mod fleet;
+pub mod home;
 pub mod probe;
+pub mod store;
 pub mod trouble;
