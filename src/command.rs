@@ -157,9 +157,7 @@ impl Runner {
         }
         let program = job.words.first().map(|word| printable(word)).unwrap_or_default();
         let said = match job.hides {
-            Some(secret) if print::shows(&ran.stderr, secret) => {
-                "(what it said holds the key, and is withheld)".to_owned()
-            }
+            Some(secret) if ran.shows(secret) => "(what it said holds the key, and is withheld)".to_owned(),
             _ => first_lines(&ran.stderr),
         };
         let colon = if said.is_empty() { "" } else { ": " };
@@ -176,6 +174,12 @@ impl Runner {
 }
 
 impl Ran {
+    /// Whether it printed a secret, as it is or in one of the usual writings.
+    #[must_use]
+    pub fn shows(&self, secret: &Secret) -> bool {
+        print::shows(&self.stderr, secret) || print::shows(&self.stdout, secret)
+    }
+
     /// How it ended: `exit 3`, or that a signal ended it.
     #[must_use]
     pub fn ended(&self) -> String {

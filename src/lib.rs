@@ -30,6 +30,8 @@ pub mod executor;
 pub mod fault;
 pub mod fleet;
 pub mod home;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod inventory;
 pub mod journal;
 pub mod model;
@@ -37,6 +39,7 @@ pub mod plan;
 pub mod pointer;
 pub mod policy;
 pub mod port;
+pub mod probe;
 pub mod prove;
 pub mod secret;
 pub mod store;

@@ -25,7 +25,8 @@ pub fn holds(fleet: &dyn Fleet, is: &Template) -> Result<(), String> {
         delivering(fleet, member, &versions)?;
         pointing(fleet, member, &versions, is)?;
         law("who is there is not gone", !fleet.gone(member).map_err(say)?)?;
-        law("nobody is restarted twice for one restart", fleet.restart(Some(member), &versions[0].0).is_ok())?;
+        let [(version, _), _] = &versions;
+        fleet.restart(Some(member), version).map_err(say)?;
     }
     Ok(())
 }
