@@ -29,7 +29,10 @@ pub mod disk;
 pub mod envelope;
 pub mod explain;
 pub mod fault;
+pub mod fleet;
 pub mod home;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod inventory;
 pub mod journal;
 pub mod model;
@@ -37,6 +40,7 @@ pub mod plan;
 pub mod pointer;
 pub mod policy;
 pub mod port;
+pub mod probe;
 pub mod prove;
 pub mod secret;
 pub mod store;

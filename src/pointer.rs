@@ -56,6 +56,14 @@ impl Format {
     }
 }
 
+/// The parts of a dotted path, quotes taken off.
+///
+/// # Errors
+/// It is no path.
+pub fn parts(path: &str) -> Result<Vec<String>, Unfit> {
+    path::parts(path).map_err(|why| Unfit(format!("`{}` is no path: {why}", path.escape_debug())))
+}
+
 /// The scalar at a dotted path. A part with dots in it stands in quotes (`a."b.c"`); a number counts in a list from 0.
 ///
 /// # Errors
@@ -84,7 +92,7 @@ pub fn write(format: Format, text: &str, path: &str, value: &str) -> Result<Stri
 }
 
 fn find(format: Format, text: &str, path: &str) -> Result<Scalar, Unfit> {
-    let parts = path::parts(path).map_err(|why| Unfit(format!("`{}` is no path: {why}", path.escape_debug())))?;
+    let parts = parts(path)?;
     let found = match format {
         Format::Toml => toml::find(text, &parts)?,
         Format::Json => json::find(text, &parts)?,

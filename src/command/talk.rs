@@ -56,15 +56,21 @@ pub(super) fn to(mut group: Group, stdin: Option<&Secret>, within: Duration) -> 
 fn end(group: &mut Group) -> io::Result<()> {
     group.kill(Signal::TERM);
     let asked = Instant::now();
-    while group.0.try_wait()?.is_none() {
-        if asked.elapsed() >= MERCY {
-            break;
-        }
-        rustix::event::poll(&mut [], Some(&timespec(TICK)))?;
+    while asked.elapsed() < MERCY && !group.has_ended() {
+        pause(&mut [], TICK)?;
     }
-    // What it started may still be there, whether it ended itself or not.
+    // What it started may still be there, whether it ended itself or not. It is not reaped yet, so the group is still its own.
     group.kill(Signal::KILL);
     group.0.wait().map(|_| ())
+}
+
+fn pause(pipes: &mut [PollFd<'_>], span: Duration) -> io::Result<()> {
+    let span =
+        Timespec { tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX), tv_nsec: span.subsec_nanos().into() };
+    match rustix::event::poll(pipes, Some(&span)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Gives the program as much as it takes now. One that does not want it all is its own affair.
@@ -150,12 +156,5 @@ fn wait<O: AsFd, E: AsFd>(
     all.extend(errors.pipe.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
     // When both are closed the program is about to end: a short look is enough.
     let tick = if all.is_empty() { Duration::from_millis(1) } else { tick };
-    match rustix::event::poll(&mut all, Some(&timespec(tick))) {
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn timespec(span: Duration) -> Timespec {
-    Timespec { tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX), tv_nsec: span.subsec_nanos().into() }
+    pause(&mut all, tick)
 }
