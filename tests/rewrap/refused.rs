@@ -40,8 +40,14 @@ fn what_is_missing_is_named() {
 fn a_file_is_never_made() {
     let folder = tempfile::tempdir().unwrap();
     let job = world::job(&[world::sealed(json!({}))], 2);
-    for (name, why) in [("absent.db", "there is no such file"), (".", "not a regular file"), ("text.db", "not a database")] {
-        std::fs::write(folder.path().join("text.db"), "just text, long enough to be looked at as a head of a file, and more of it").unwrap();
+    for (name, why) in
+        [("absent.db", "there is no such file"), (".", "not a regular file"), ("text.db", "not a database")]
+    {
+        std::fs::write(
+            folder.path().join("text.db"),
+            "just text, long enough to be looked at as a head of a file, and more of it",
+        )
+        .unwrap();
         let store = Sqlite::new(folder.path().join(name));
         let fault = rewrap::run(&store, &job, &world::ring(&job, &[1, 2]), &mut world::Seen::default()).unwrap_err();
         assert!(fault.source.contains(why), "{fault}");
@@ -55,7 +61,9 @@ fn a_file_is_never_made() {
 fn what_would_change_more_than_we_name_is_refused() {
     let world = World::usual("DELETE", 3);
     let alter = |script: &str| world.connect().execute_batch(script).unwrap();
-    alter("CREATE TRIGGER stamps AFTER UPDATE ON data_keys BEGIN UPDATE data_keys SET note = 'now' WHERE id = new.id; END");
+    alter(
+        "CREATE TRIGGER stamps AFTER UPDATE ON data_keys BEGIN UPDATE data_keys SET note = 'now' WHERE id = new.id; END",
+    );
     let fault = refused(&world, json!({}));
     assert!(fault.source.contains("(stamps)"), "{fault}");
     alter("DROP TRIGGER stamps; CREATE TRIGGER noted AFTER UPDATE OF note ON data_keys BEGIN SELECT 1; END;
@@ -78,7 +86,10 @@ fn what_would_change_more_than_we_name_is_refused() {
 
 #[test]
 fn a_table_that_refuses_the_new_value_loses_none_of_the_old() {
-    let world = World::new("WAL", "CREATE TABLE data_keys (id INTEGER PRIMARY KEY, v TEXT CHECK (v = 'v1'), wrapped BLOB, payload, note)");
+    let world = World::new(
+        "WAL",
+        "CREATE TABLE data_keys (id INTEGER PRIMARY KEY, v TEXT CHECK (v = 'v1'), wrapped BLOB, payload, note)",
+    );
     world::add_usual(&world.connect(), 1, 10, 1);
     let job = world::job(&[world::sealed(json!({}))], 2);
     let fault = world::run(&world.path(), &job).0.unwrap_err();
@@ -103,7 +114,10 @@ fn a_check_asks_and_never_writes() {
 
 #[test]
 fn proofs_come_as_they_stand() {
-    let world = World::new("WAL", "CREATE TABLE beats (member TEXT, knows TEXT, id BLOB, n INT); INSERT INTO beats VALUES ('web-1', '[\"v1\"]', x'00ff', 7)");
+    let world = World::new(
+        "WAL",
+        "CREATE TABLE beats (member TEXT, knows TEXT, id BLOB, n INT); INSERT INTO beats VALUES ('web-1', '[\"v1\"]', x'00ff', 7)",
+    );
     let rows = Sqlite::new(world.path()).proofs("beats").unwrap();
     let row = serde_json::to_string(&rows).unwrap();
     assert_eq!(row, r#"[{"id":"00ff","knows":"[\"v1\"]","member":"web-1","n":7}]"#);

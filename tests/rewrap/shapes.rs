@@ -195,7 +195,11 @@ fn every_shape_moves_and_nothing_else_does() {
             connection.execute_batch("BEGIN").unwrap();
             (1..=ROWS).for_each(|i| (shape.insert)(&connection, i));
             connection.execute_batch("COMMIT").unwrap();
-            let before = (plaintexts(&connection, &shape, 1), world.others(shape.table, shape.ours), classes(&connection, &shape));
+            let before = (
+                plaintexts(&connection, &shape, 1),
+                world.others(shape.table, shape.ours),
+                classes(&connection, &shape),
+            );
 
             let mut job = world::job(&[world::sealed(shape.sealed.clone())], 2);
             job.rows_per_chunk = 64;
@@ -205,12 +209,19 @@ fn every_shape_moves_and_nothing_else_does() {
             assert_eq!((outcome.moved, outcome.rounds), (ROWS as u64, 2), "{}", shape.name);
             assert!(outcome.last.is_clean() && seen.left.is_empty(), "{}: {:?}", shape.name, seen.left);
             assert_eq!(seen.kept.len() as i64, ROWS, "{}", shape.name);
-            let after = (plaintexts(&connection, &shape, 2), world.others(shape.table, shape.ours), classes(&connection, &shape));
+            let after = (
+                plaintexts(&connection, &shape, 2),
+                world.others(shape.table, shape.ours),
+                classes(&connection, &shape),
+            );
             assert_eq!(before, after, "{}", shape.name);
             assert_eq!(outcome.census[0].under, [(world::version(2), ROWS as u64)].into(), "{}", shape.name);
             assert_eq!((outcome.census[0].strange, outcome.census[0].exact), (0, true));
             let named: Vec<String> = connection
-                .prepare(&format!("SELECT DISTINCT CAST(v AS TEXT) FROM ({})", shape.values.replace("kek_version", "kek_version AS v")))
+                .prepare(&format!(
+                    "SELECT DISTINCT CAST(v AS TEXT) FROM ({})",
+                    shape.values.replace("kek_version", "kek_version AS v")
+                ))
                 .unwrap()
                 .query_map([], |row| row.get(0))
                 .unwrap()

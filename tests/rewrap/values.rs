@@ -61,7 +61,8 @@ fn columns_with_one_version_between_them_move_together() {
 
 #[test]
 fn a_version_column_for_two_kinds_of_rows_is_refused_unless_they_are_apart() {
-    let block = |status: &str, column: &str| world::sealed(json!({ "columns": [column], "where": { "status": status } }));
+    let block =
+        |status: &str, column: &str| world::sealed(json!({ "columns": [column], "where": { "status": status } }));
     let all = |sealed: &[_]| keyrota::port::store::Block::all(sealed, None, &world::versions());
     assert_eq!(all(&[block("a", "x"), block("b", "y")]).unwrap().len(), 2);
     assert_eq!(all(&[block("a", "x"), block("a", "y")]).unwrap().len(), 1);
@@ -126,14 +127,18 @@ fn uptrakit(mode: &str, keys: i64) -> (World, Vec<keyrota::policy::meant::store:
         let row = (n.to_be_bytes().to_vec(), format!("{n:08x}"), wrapped, world::sha16(1));
         connection.execute("INSERT INTO data_encryption_keys VALUES (?1, ?2, ?3, ?4, 'active')", row).unwrap();
     }
-    connection.execute("INSERT INTO global_settings VALUES ('crypto.master_key_verification', ?1, 'then')", [token(1)]).unwrap();
+    connection
+        .execute("INSERT INTO global_settings VALUES ('crypto.master_key_verification', ?1, 'then')", [token(1)])
+        .unwrap();
     connection.execute("INSERT INTO global_settings VALUES ('other', '{}', 'then')", []).unwrap();
     let sealed = vec![
         world::sealed(json!({ "table": "data_encryption_keys", "columns": ["wrapped_key"], "seal": hex_seal(),
             "aad": "uptrakit:dek:{{ row.key_id }}", "version": { "column": "kek_fingerprint" }, "is": "{{ sha256[:16] }}" })),
-        world::sealed(json!({ "table": "global_settings", "columns": ["value"], "where": { "key": "crypto.master_key_verification" },
+        world::sealed(
+            json!({ "table": "global_settings", "columns": ["value"], "where": { "key": "crypto.master_key_verification" },
             "seal": { "cipher": "aes-256-gcm", "as": ["json", "hex"], "prefix": "ENC:v2:", "layout": ["nonce", "ciphertext", "tag"] },
-            "aad": "uptrakit:master-key-verification", "version": "by-trial" })),
+            "aad": "uptrakit:master-key-verification", "version": "by-trial" }),
+        ),
     ];
     (world, sealed)
 }
@@ -224,7 +229,8 @@ fn what_does_not_open_is_named_and_left_alone() {
     assert_eq!((outcome.moved, outcome.last.quarantined), (94, 6));
     assert!(outcome.last.is_clean());
     assert_eq!(one::<String>(&world, odd), before);
-    let left: Vec<(String, bool)> = seen.left.iter().map(|q| (format!("{} {:?}", q.row, q.why), q.version.is_some())).collect();
+    let left: Vec<(String, bool)> =
+        seen.left.iter().map(|q| (format!("{} {:?}", q.row, q.why), q.version.is_some())).collect();
     assert_eq!(left[0], ("id=10 DoesNotOpen".to_owned(), true));
     assert!(matches!(seen.left[1].why, Why::Misfit(_)) && matches!(seen.left[2].why, Why::Misfit(_)));
     assert_eq!(left[3], ("id=40 NamesNone(\"'v9'\")".to_owned(), false));
@@ -233,7 +239,13 @@ fn what_does_not_open_is_named_and_left_alone() {
     // It still pins what it names.
     assert_eq!((outcome.census[0].of(&world::version(1)), outcome.census[0].strange), (3, 2));
 
-    let seen = rewrap::verify(&Sqlite::new(world.path()), &job, &world::ring(&job, &[1, 2, 3]), None, &mut world::Seen::default());
+    let seen = rewrap::verify(
+        &Sqlite::new(world.path()),
+        &job,
+        &world::ring(&job, &[1, 2, 3]),
+        None,
+        &mut world::Seen::default(),
+    );
     let seen = &seen.unwrap()[0];
     assert_eq!((seen.opened, seen.unopened, seen.examples.len()), (94, 6, 6));
     assert_eq!((&seen.census.under, seen.census.strange), (&outcome.census[0].under, 2));
@@ -245,7 +257,9 @@ fn verifying_opens_all_or_a_sample_and_changes_nothing() {
     let file = std::fs::read(world.path()).unwrap();
     let job = world::job(&[world::sealed(json!({}))], 2);
     let verify = |keys: &[u8], sample| {
-        rewrap::verify(&Sqlite::new(world.path()), &job, &world::ring(&job, keys), sample, &mut world::Seen::default()).unwrap().remove(0)
+        rewrap::verify(&Sqlite::new(world.path()), &job, &world::ring(&job, keys), sample, &mut world::Seen::default())
+            .unwrap()
+            .remove(0)
     };
     let all = verify(&[1, 2], None);
     assert_eq!((all.opened, all.unopened, all.census.exact), (1000, 0, true));

@@ -168,7 +168,9 @@ impl World {
             .filter(|name| !but.contains(&name.as_str()))
             .map(|name| format!("typeof(\"{0}\") || quote(\"{0}\")", name.replace('"', "\"\"")))
             .collect();
-        let mut rows = connection.prepare(&format!("SELECT {} FROM {} ORDER BY 1", cells.join(" || ',' || "), quote(table))).unwrap();
+        let mut rows = connection
+            .prepare(&format!("SELECT {} FROM {} ORDER BY 1", cells.join(" || ',' || "), quote(table)))
+            .unwrap();
         let mut rows: Vec<String> = rows.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
         rows.sort();
         rows
@@ -182,9 +184,11 @@ impl World {
         let mut rows = rows.query([]).unwrap();
         let mut under = BTreeMap::new();
         while let Some(row) = rows.next().unwrap() {
-            let (id, v, wrapped): (i64, String, Vec<u8>) = (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
+            let (id, v, wrapped): (i64, String, Vec<u8>) =
+                (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
             let n: u8 = v[1..].parse().unwrap();
-            let opened = open(material(n), &wrapped, &format!("data_keys:{id}")).unwrap_or_else(|| panic!("row {id} under {v}"));
+            let opened =
+                open(material(n), &wrapped, &format!("data_keys:{id}")).unwrap_or_else(|| panic!("row {id} under {v}"));
             assert_eq!(opened, plain(id), "row {id}");
             *under.entry(v).or_insert(0) += 1;
         }
@@ -196,15 +200,16 @@ pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-pub(crate) const USUAL: &str =
-    "CREATE TABLE data_keys (id INTEGER PRIMARY KEY, v TEXT NOT NULL, wrapped BLOB NOT NULL, payload BLOB NOT NULL, note TEXT)";
+pub(crate) const USUAL: &str = "CREATE TABLE data_keys (id INTEGER PRIMARY KEY, v TEXT NOT NULL, wrapped BLOB NOT NULL, payload BLOB NOT NULL, note TEXT)";
 
 pub(crate) fn add_usual(connection: &Connection, from: i64, to: i64, n: u8) {
     connection.execute_batch("SAVEPOINT rows").unwrap();
     let mut insert = connection.prepare("INSERT INTO data_keys VALUES (?1, ?2, ?3, ?4, ?5)").unwrap();
     for id in from..=to {
         let wrapped = seal(material(n), &plain(id), &format!("data_keys:{id}"));
-        insert.execute((id, version(n).as_str(), wrapped, vec![(id % 251) as u8; 100], (id % 3 == 0).then_some("x"))).unwrap();
+        insert
+            .execute((id, version(n).as_str(), wrapped, vec![(id % 251) as u8; 100], (id % 3 == 0).then_some("x")))
+            .unwrap();
     }
     drop(insert);
     connection.execute_batch("RELEASE rows").unwrap();
