@@ -24,6 +24,7 @@ pub mod decision;
 pub mod digest;
 pub mod disk;
 pub mod envelope;
+pub mod explain;
 pub mod fault;
 pub mod home;
 pub mod inventory;
