@@ -29,6 +29,8 @@ pub(super) trait World {
 }
 
 type Rule = fn(&dyn World);
+/// Lines and head that are left, and what is wrong then.
+type Left<'a> = (Option<&'a [u8]>, Option<Head>, Why);
 
 pub(super) fn holds(make: &dyn Fn() -> Box<dyn World>) {
     let rules: [Rule; 10] = [
@@ -187,7 +189,7 @@ fn what_is_lost_is_not_begun_anew(world: &dyn World) {
     drop(lease);
     let whole = world.lines();
     let begun = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
-    let cases: [(Option<&[u8]>, Option<Head>, Why); 5] = [
+    let cases: [Left<'_>; 5] = [
         (None, Some(head), Why::Lost { head }),
         (Some(&[]), Some(head), Why::Lost { head }),
         (Some(&whole[..begun]), Some(head), Why::Cut { count: 1, head }),

@@ -40,7 +40,7 @@ impl fmt::Display for RunId {
     }
 }
 
-/// A step by its name in the plan: `nvcf/mek/3-switch`.
+/// A step by its name in the plan: `app/kek/3-switch`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StepName(Arc<str>);
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn steps_are_named_within_the_grammar() {
-        for good in ["nvcf/mek/3-switch", "a/b/12-deliver-web.eu", &["a"; 100].join("/")] {
+        for good in ["app/kek/3-switch", "a/b/12-deliver-web.eu", &["a"; 100].join("/")] {
             assert!(good.parse::<StepName>().is_ok(), "{good}");
         }
         let long = "a/".repeat(128) + "a";

@@ -27,8 +27,9 @@ const HOLDER_BYTES_MAX: u64 = 256;
 pub(super) struct Held {
     path: PathBuf,
     identity: Identity,
-    _lock: File,
+    /// Let go before `lock`, as fields are dropped in this order: whoever gets `lock` must find the journal free.
     journal: OnceLock<File>,
+    _lock: File,
 }
 
 impl Held {
@@ -53,7 +54,7 @@ impl Held {
         let holder = format!("{} (process {})\n", who.escape_debug(), std::process::id());
         file.set_len(0).and_then(|()| file.write_all(holder.as_bytes())).map_err(failed)?;
         let identity = files::identity(&file.metadata().map_err(failed)?);
-        let held = Self { path: path.to_owned(), identity, _lock: file, journal: OnceLock::new() };
+        let held = Self { path: path.to_owned(), identity, journal: OnceLock::new(), _lock: file };
         held.check()?;
         Ok(held)
     }

@@ -1,0 +1,3 @@
+//! Carrying out what was approved.
+
+pub mod rewrap;
