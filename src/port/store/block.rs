@@ -124,7 +124,8 @@ impl Block {
             match rival {
                 Some(other) if other.only == block.only && other.versions == block.versions => other.take(block),
                 Some(other) => {
-                    let why = format!("{} and {} share a version column, and not their rows", other.name(), block.name());
+                    let why =
+                        format!("{} and {} share a version column, and not their rows", other.name(), block.name());
                     return Err(Fault::ask_operator("tell which values move together", why)
                         .hint("give both the same `where` and `is`, or `where`s that no row can meet at once"));
                 }
@@ -181,9 +182,10 @@ impl Block {
     /// Whether a row may belong to both blocks and its version column to both.
     fn shares_version(&self, other: &Self) -> bool {
         let named = matches!(self.version, VersionAt::Column(_) | VersionAt::Field(_));
-        let apart = self.only.iter().any(|(column, given)| {
-            other.only.iter().any(|(theirs, value)| theirs == column && value != given)
-        });
+        let apart = self
+            .only
+            .iter()
+            .any(|(column, given)| other.only.iter().any(|(theirs, value)| theirs == column && value != given));
         named && self.table == other.table && self.version == other.version && !apart
     }
 

@@ -224,7 +224,8 @@ impl Page {
     #[must_use]
     pub fn name(&self, row: usize) -> String {
         let keys = self.layout.keys.len();
-        let (columns, first) = if self.layout.names.is_empty() { (&self.layout.keys, 0) } else { (&self.layout.names, keys) };
+        let (columns, first) =
+            if self.layout.names.is_empty() { (&self.layout.keys, 0) } else { (&self.layout.names, keys) };
         let named = columns.iter().zip(first..).map(|(column, cell)| format!("{column}={}", self.cell(row, cell)));
         named.collect::<Vec<_>>().join(", ")
     }

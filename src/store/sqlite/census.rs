@@ -16,7 +16,12 @@ use crate::port::store::Want;
 use crate::port::store::count as count_by_reading;
 
 /// Exact, by the versions that the values name.
-pub(super) fn count(database: &Database, connection: Connection, block: &Block, shape: &Shape) -> Result<Census, Fault> {
+pub(super) fn count(
+    database: &Database,
+    connection: Connection,
+    block: &Block,
+    shape: &Shape,
+) -> Result<Census, Fault> {
     let Some(version) = &shape.version else {
         return count_by_reading(block, &mut Pages::new(database, connection, block, shape, Want::All));
     };

@@ -26,7 +26,13 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    pub(super) fn new(database: &Database, connection: Connection, block: &Block, shape: &Shape, want: Want<'_>) -> Self {
+    pub(super) fn new(
+        database: &Database,
+        connection: Connection,
+        block: &Block,
+        shape: &Shape,
+        want: Want<'_>,
+    ) -> Self {
         let statements = Statements::of(block, shape);
         let walk = Walk::new(block, &statements, want);
         Self { database: database.clone(), connection, walk }

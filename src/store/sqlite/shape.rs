@@ -43,7 +43,8 @@ impl Shape {
     pub(super) fn of(database: &Database, connection: &Connection, block: &Block) -> Result<Self, Fault> {
         let find = Find { database, block, fields: Vec::new() };
         let (table, without_row_id) = find.table(connection)?;
-        let find = Find { fields: fields(connection, &table).map_err(|e| database.fault("read the schema", &e))?, ..find };
+        let find =
+            Find { fields: fields(connection, &table).map_err(|e| database.fault("read the schema", &e))?, ..find };
         if let VersionAt::Field(_) = block.version {
             return Err(find.refuse("a table has columns, not fields", "write `version = { column = \"..\" }`"));
         }
@@ -56,17 +57,23 @@ impl Shape {
         } else {
             let hidden = |id: &&&str| !find.fields.iter().any(|field| field.name.eq_ignore_ascii_case(id));
             let Some(id) = ROW_IDS.iter().find(hidden) else {
-                return Err(find.refuse("its columns hide its row number", "rename one of `rowid`, `_rowid_` and `oid`"));
+                return Err(
+                    find.refuse("its columns hide its row number", "rename one of `rowid`, `_rowid_` and `oid`")
+                );
             };
             (vec![(*id).to_owned()], declared.clone())
         };
-        let values = block.columns.iter().map(|column| find.sealed(&column.name, &declared)).collect::<Result<Vec<_>, _>>()?;
+        let values =
+            block.columns.iter().map(|column| find.sealed(&column.name, &declared)).collect::<Result<Vec<_>, _>>()?;
         let beside = block.version_beside().map(|name| find.sealed(name, &declared)).transpose()?;
         let named = |names: &mut dyn Iterator<Item = &String>| -> Result<Vec<String>, Fault> {
             names.map(|name| Ok(find.column(name)?.name.clone())).collect()
         };
         Ok(Self {
-            always_sealed: block.columns.iter().all(|column| find.column(&column.name).is_ok_and(|field| field.not_null)),
+            always_sealed: block
+                .columns
+                .iter()
+                .all(|column| find.column(&column.name).is_ok_and(|field| field.not_null)),
             row: named(&mut block.row.iter())?,
             only: named(&mut block.only.iter().map(|(name, _)| name))?,
             numbered: aliased || !without_row_id,
@@ -85,7 +92,8 @@ impl Shape {
         connection: &Connection,
         statements: &Statements,
     ) -> Result<(), Fault> {
-        let doing = |error: rusqlite::Error| database.fault(&format!("look at the triggers on `{}`", self.table), &error);
+        let doing =
+            |error: rusqlite::Error| database.fault(&format!("look at the triggers on `{}`", self.table), &error);
         let mut explain = connection.prepare(&format!("EXPLAIN {}", statements.update)).map_err(doing)?;
         let mut rows = explain.raw_query();
         let mut others = false;
@@ -96,7 +104,9 @@ impl Shape {
             return Ok(());
         }
         let mut triggers = connection
-            .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY name")
+            .prepare(
+                "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE ORDER BY name",
+            )
             .map_err(doing)?;
         let names = triggers.query_map([&self.table], |row| row.get::<_, String>(0)).map_err(doing)?;
         let names: Vec<String> = names.collect::<Result<_, _>>().map_err(doing)?;
@@ -134,7 +144,9 @@ impl Find<'_> {
             .query_map([wanted], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?)))
             .map_err(|e| self.database.fault("read the schema", &e))?;
         match rows.next().transpose().map_err(|e| self.database.fault("read the schema", &e))? {
-            None => Err(self.refuse("there is no such table", "look at `.tables` in `sqlite3`; a name must be one of them")),
+            None => {
+                Err(self.refuse("there is no such table", "look at `.tables` in `sqlite3`; a name must be one of them"))
+            }
             Some((name, kind, without_row_id)) if kind == "table" => Ok((name, without_row_id)),
             Some((name, kind, _)) => {
                 Err(self.refuse(&format!("`{name}` is a {kind}, not a table"), "name the table that holds the values"))
@@ -153,10 +165,14 @@ impl Find<'_> {
     fn sealed(&self, name: &str, declared: &[String]) -> Result<&Field, Fault> {
         let field = self.column(name)?;
         if field.generated {
-            return Err(self.refuse(&format!("`{name}` is generated from other columns"), "name the column it comes from"));
+            return Err(
+                self.refuse(&format!("`{name}` is generated from other columns"), "name the column it comes from")
+            );
         }
         if declared.contains(&field.name) {
-            return Err(self.refuse(&format!("`{name}` is part of the key"), "a rewrap changes a row and never its key"));
+            return Err(
+                self.refuse(&format!("`{name}` is part of the key"), "a rewrap changes a row and never its key")
+            );
         }
         Ok(field)
     }
@@ -173,7 +189,9 @@ fn fields(connection: &Connection, table: &str) -> rusqlite::Result<Vec<Field>> 
 /// Whether the declared key has an index of its own. Where it has none, it *is* the row number.
 fn has_key_index(connection: &Connection, table: &str, database: &Database) -> Result<bool, Fault> {
     connection
-        .query_row("SELECT count(*) FROM pragma_index_list(?1) WHERE origin = 'pk'", [table], |row| row.get::<_, i64>(0))
+        .query_row("SELECT count(*) FROM pragma_index_list(?1) WHERE origin = 'pk'", [table], |row| {
+            row.get::<_, i64>(0)
+        })
         .map(|count| count > 0)
         .map_err(|error| database.fault("read the schema", &error))
 }

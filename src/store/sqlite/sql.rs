@@ -60,7 +60,10 @@ impl Statements {
                 [one] => format!(" AND {one} > ?"),
                 many => format!(" AND ({}) > ({marks})", many.join(", ")),
             },
-            version: block.version_beside().and(shape.version.as_ref()).map(|name| format!("t.{} COLLATE BINARY", quote(name))),
+            version: block
+                .version_beside()
+                .and(shape.version.as_ref())
+                .map(|name| format!("t.{} COLLATE BINARY", quote(name))),
             first,
             layout: Arc::new(layout),
         }
