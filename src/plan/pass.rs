@@ -73,7 +73,10 @@ fn checks(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
             ask(When::Readable, false);
             ask(When::Switched, false);
         }
-        Kind::Follow | Kind::Reopen => ask(When::Before, true),
+        Kind::Follow => ask(When::Before, true),
+        // Nothing is waited for before values are moved, except a window.
+        Kind::Reopen if aspect.key.window.is_some() => ask(When::Before, true),
+        Kind::Reopen => {}
     }
     if aspect.old.is_some() {
         ask(When::Written, false);

@@ -344,7 +344,13 @@ pub const RULES: &[Rule] = &[
         Tie::Key,
         "what lingered has landed before it is counted",
     ),
-    row(Code::R71, is!(Part::Recount), is!(Part::Destroy), Tie::Key, "nothing is destroyed that anything needs"),
+    row(
+        Code::R71,
+        is!(Part::Recount),
+        is!(Part::Withdraw { .. } | Part::Destroy),
+        Tie::Destroying,
+        "nothing is taken away that anything needs",
+    ),
     row(
         Code::R72,
         is!(Part::Check { when: When::Moved, .. }),

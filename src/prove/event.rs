@@ -295,8 +295,8 @@ pub fn start(world: &World, side: &Side, state: &mut State, at: usize, by_us: bo
 
 /// It starts, is told to use what it does not have, and does not serve.
 fn cannot_start(world: &World, state: &mut State, at: usize, by_us: bool) {
-    // Where somebody else made the version current, that is how we found the world.
-    if world.kind == Kind::Follow && !by_us {
+    // Where somebody else made the version current, or there is none yet, that is how we found the world.
+    if matches!(world.kind, Kind::Follow | Kind::First) && !by_us {
         return state.take(at, UP);
     }
     state.breach(Breach::CannotStart(at));

@@ -136,7 +136,8 @@ pub fn judge(world: &World, state: &mut State) {
     // enabled; and where somebody else made a version current, others may write under it before all know it.
     let mending = world.kind == Kind::Reopen && !state.is(flag::CLOSED);
     let found_new = world.kind == Kind::Follow && !state.is(flag::MOVED_BY_US);
-    let reads_old = world.has_old && !mending && world.kind != Kind::Destroy;
+    let found_out = world.kind == Kind::Destroy && world.disables();
+    let reads_old = world.has_old && !mending && !found_out;
     let out = state.old_is_out();
     for (side, at) in everybody(world) {
         let up = state.member(at, UP);
