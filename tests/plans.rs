@@ -10,9 +10,13 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "plans/broken.rs"]
+mod broken;
 #[path = "plans/cases.rs"]
 mod cases;
 #[path = "plans/rules.rs"]
 mod rules;
 #[path = "plans/scene.rs"]
 mod scene;
+#[path = "plans/tamper.rs"]
+mod tamper;

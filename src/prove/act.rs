@@ -164,7 +164,7 @@ fn commit(world: &World, step: &Step, state: &mut State) {
         state.breach(Breach::Unopened);
     }
     let promotes = step.part == Part::Add;
-    if state.is(flag::GRACE) && !promotes {
+    if state.is(flag::GRACE) && turn && !promotes {
         state.breach(Breach::GraceCut);
     }
     if !promotes && step.part != Part::Destroy {

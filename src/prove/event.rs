@@ -79,16 +79,15 @@ pub fn possible(world: &World, state: &State, out: &mut Vec<Event>) {
         out.push(Event::ServiceLands);
     }
     // An act that is done again late changes nothing: no step of a plan takes back what another one did, and every write
-    // is a compare-and-set. Without that, a second executor of long ago writes over what stands now.
-    if world.flaws.no_compare_and_set {
-        let late = world.steps().iter().enumerate().filter(|(at, _)| state.step(*at) == Micro::Done);
-        out.extend(late.filter(|(_, step)| overwrites(&step.part)).map(|(at, _)| Event::Sleeper(at)));
-    }
-}
-
-/// Whether an act, done again late and without a compare-and-set, writes over what others did meanwhile.
-const fn overwrites(part: &Part) -> bool {
-    matches!(part, Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close | Part::Enable)
+    // is a compare-and-set, or finds the mark of the first. Without that, a second executor wakes and does harm.
+    let late = |part: &Part| match part {
+        Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close => world.flaws.no_compare_and_set,
+        Part::Add | Part::Enable => world.flaws.doubled,
+        _ => false,
+    };
+    let steps = world.steps().iter().enumerate();
+    let done = steps.filter(|(at, step)| state.step(*at) == Micro::Done && late(&step.part));
+    out.extend(done.map(|(at, _)| Event::Sleeper(at)));
 }
 
 fn of_member(world: &World, state: &State, side: &Side, at: usize, out: &mut Vec<Event>) {
@@ -144,12 +143,7 @@ pub fn happen(world: &World, state: &State, event: Event) -> State {
             }
         }),
         Event::Fuse(at) => with_side(world, at, |side| write_new(world, side, &mut next, at)),
-        Event::Write(at) if next.member(at, WRITES_NEW) => {
-            next.set(flag::STORE_NEW);
-            if next.is(flag::GRACE) {
-                next.breach(Breach::GraceCut);
-            }
-        }
+        Event::Write(at) if next.member(at, WRITES_NEW) => next.set(flag::STORE_NEW),
         Event::Write(_) => next.set(flag::STORE_OLD),
         Event::Land(at) => {
             next.take(at, FLIGHT);
@@ -167,10 +161,11 @@ pub fn happen(world: &World, state: &State, event: Event) -> State {
             next.set(flag::STORE_OLD);
         }
         Event::ServiceDone => next.clear(flag::LANDING),
-        Event::Sleeper(at) if world.steps().get(at).is_some_and(|step| step.part == Part::Enable) => {
-            next.old = next.old.map(|_| model::State::DecryptOnly);
-        }
-        Event::Sleeper(_) => next.breach(Breach::WrittenOver),
+        Event::Sleeper(at) => match world.steps().get(at).map(|step| &step.part) {
+            Some(Part::Enable) => next.old = next.old.map(|_| model::State::DecryptOnly),
+            Some(Part::Add) => next.breach(Breach::SecondVersion),
+            _ => next.breach(Breach::WrittenOver),
+        },
     }
     next
 }

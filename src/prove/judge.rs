@@ -103,6 +103,8 @@ pub enum Breach {
     Impossible,
     /// I6: nothing can go on, and nothing is waited for.
     Stuck,
+    /// I6: whatever happens, the plan does not come to its end.
+    NeverEnds,
 }
 
 impl Breach {
@@ -121,7 +123,7 @@ impl Breach {
             Breach::ValuesLost | Breach::WrittenOver => "I2",
             Breach::SealsDisabled(_) | Breach::CopiesLeft => "I3",
             Breach::DestroyedNeeded | Breach::Restorable => "I5",
-            Breach::Impossible | Breach::Stuck | Breach::TooLarge => "I6",
+            Breach::Impossible | Breach::Stuck | Breach::NeverEnds | Breach::TooLarge => "I6",
             _ => "I4",
         }
     }
@@ -157,6 +159,9 @@ pub fn judge(world: &World, state: &mut State) {
         if out && world.kind != Kind::Reopen && seals && world.has_old {
             return state.breach(Breach::SealsDisabled(at));
         }
+    }
+    if state.is(flag::STORE_NEW) && state.is(flag::GRACE) {
+        return state.breach(Breach::GraceCut);
     }
     // Values that neither we nor anybody else moves are under the old version for ever.
     let left = state.is(flag::STORE_OLD) || world.unseen && world.has_old;

@@ -17,6 +17,7 @@ use crate::prove::story;
 use crate::prove::world::World;
 use crate::prove::world::has_effect;
 use stateright::Checker;
+use stateright::HasDiscoveries;
 use stateright::Model;
 use stateright::Property;
 use std::sync::Arc;
@@ -36,8 +37,9 @@ pub enum Action {
     World(Event),
 }
 
-/// The property's name.
+/// The properties' names.
 const SAFE: &str = "safe";
+const ENDS: &str = "ends";
 
 /// A world as stateright sees it.
 #[derive(Clone)]
@@ -57,7 +59,11 @@ pub struct Visited {
 /// # Errors
 /// The violation with the shortest story.
 pub fn check(world: &World) -> Result<Visited, Box<Violation>> {
-    let checker = Small(Arc::new(world.clone())).checker().threads(1).spawn_bfs().join();
+    let small = Small(Arc::new(world.clone()));
+    let checker = small.clone().checker().threads(1).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    if checker.discovery(SAFE).is_none() && checker.discovery(ENDS).is_none() {
+        return Err(Box::new(story::endless(world, &small.furthest())));
+    }
     match checker.discovery(SAFE) {
         Some(path) => {
             let steps: Vec<(State, Option<Action>)> = path.into_vec();
@@ -147,11 +153,31 @@ impl Model for Small {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![Property::always(SAFE, |_: &Self, state: &State| state.breach.is_none())]
+        vec![
+            Property::always(SAFE, |_: &Self, state: &State| state.breach.is_none()),
+            Property::sometimes(ENDS, |_: &Self, state: &State| state.steps.iter().all(|step| *step == Micro::Done)),
+        ]
     }
 }
 
 impl Small {
+    /// How far the plan comes where everything goes well: for the story of one that has no end.
+    fn furthest(&self) -> State {
+        let mut states = self.init_states();
+        let mut state = states.remove(0);
+        // Each round does at least one step or lets one more thing happen, or there is nothing more to come.
+        for _ in 0..state.steps.len() * 8 {
+            let mut actions = Vec::new();
+            self.actions(&state, &mut actions);
+            let forward = |action: &Action| !matches!(action, Action::Die(_) | Action::World(Event::Join(_)));
+            let next = actions.into_iter().filter(forward).filter_map(|action| self.next_state(&state, action));
+            let next = next.max_by_key(|next| next.steps.iter().map(|step| *step as u8 as usize).sum::<usize>());
+            let Some(next) = next else { break };
+            state = next;
+        }
+        state
+    }
+
     fn refuses(&self, at: usize) -> bool {
         self.0.steps().get(at).is_some_and(|step| step.part == Part::Recount)
     }

@@ -11,6 +11,7 @@ use crate::prove::Breach;
 use crate::prove::event::Event;
 use crate::prove::model::Action;
 use crate::prove::model::Visited;
+use crate::prove::state::Micro;
 use crate::prove::state::State;
 use crate::prove::world::World;
 use std::fmt;
@@ -60,7 +61,7 @@ impl fmt::Display for Violation {
 /// Tells the way to the last of these states.
 pub fn tell(world: &World, path: &[(State, Option<Action>)]) -> Violation {
     let breach = path.last().and_then(|(state, _)| state.breach);
-    let story = path.iter().filter_map(|(state, action)| sentence(world, state, (*action)?)).collect();
+    let story = sentences(world, path);
     let (hazard, fleet) = hazard(world, path, breach);
     let end = breach.map_or_else(String::new, |breach| ending(world, breach));
     let hint = hazard.zip(fleet.as_ref()).map(|(code, fleet)| {
@@ -77,9 +78,9 @@ fn hazard(
 ) -> (Option<&'static str>, Option<Name>) {
     match breach {
         Some(Breach::FailsInSpan(at)) => (Some("K207"), world.side_of(at).map(|side| side.name.clone())),
-        Some(Breach::StrandedNew(_)) => {
+        Some(Breach::StrandedNew(_) | Breach::GraceCut | Breach::CannotFollow(_)) => {
             let writer = path.iter().rev().find_map(|(_, action)| match action {
-                Some(Action::World(Event::Write(at))) => world.side_of(*at),
+                Some(Action::World(Event::Write(at) | Event::Follow(at))) => world.side_of(*at),
                 _ => None,
             });
             // Only a fleet that writes with a version the moment it is made can outrun the others by design.
@@ -90,6 +91,38 @@ fn hazard(
         }
         _ => (None, None),
     }
+}
+
+/// A sentence for each act and event; an act that nothing came between is one.
+fn sentences(world: &World, path: &[(State, Option<Action>)]) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut rest = path;
+    while let Some(((state, action), after)) = rest.split_first() {
+        let ahead: Vec<Option<Action>> = rest.iter().take(3).map(|(_, action)| *action).collect();
+        let (sentence, taken) = match ahead.as_slice() {
+            [Some(Action::Begin(a)), Some(Action::Effect(b, _)), Some(Action::Done(c))] if a == b && b == c => {
+                (Some(format!("{} is done", step_name(world, *a))), 3)
+            }
+            [Some(Action::Begin(a)), Some(Action::Effect(b, _)), ..] if a == b => {
+                (Some(format!("{} takes effect", step_name(world, *a))), 2)
+            }
+            _ => (action.map(|action| sentence(world, state, action)), 1),
+        };
+        told.extend(sentence);
+        rest = if taken == 1 { after } else { rest.get(taken..).unwrap_or_default() };
+    }
+    told
+}
+
+/// Tells of a plan that never comes to its end: how far it comes where everything goes well.
+pub fn endless(world: &World, furthest: &State) -> Violation {
+    let done = |at: usize| furthest.step(at) == Micro::Done;
+    let open = world.steps().iter().enumerate().filter(|(at, step)| !done(*at) && step.needs.iter().all(|n| done(n.step)));
+    let told: Vec<String> = open.map(|(at, _)| step_name(world, at)).collect();
+    let steps = world.steps().iter().enumerate().filter(|(at, _)| done(*at));
+    let story = steps.map(|(at, _)| format!("{} is done", step_name(world, at))).collect();
+    let end = format!("whatever happens, the plan does not come to its end: {} waits for ever", told.join(", "));
+    Violation { breach: Some(Breach::NeverEnds), story, end, ..Violation::of(world) }
 }
 
 fn goes_round(world: &World, state: &State, at: usize) -> bool {
@@ -107,8 +140,8 @@ pub(super) fn step_name(world: &World, at: usize) -> String {
     format!("step {} ({act})", at + 1)
 }
 
-fn sentence(world: &World, state: &State, action: Action) -> Option<String> {
-    Some(match action {
+fn sentence(world: &World, state: &State, action: Action) -> String {
+    match action {
         Action::Begin(at) => format!("{} begins", step_name(world, at)),
         Action::Effect(at, _) => format!("{} takes effect", step_name(world, at)),
         Action::Done(at) => format!("{} is done", step_name(world, at)),
@@ -119,7 +152,7 @@ fn sentence(world: &World, state: &State, action: Action) -> Option<String> {
             format!("the executor dies before it has written down that {} was done; another begins it again", step_name(world, at))
         }
         Action::World(event) => happening(world, event),
-    })
+    }
 }
 
 fn happening(world: &World, event: Event) -> String {
@@ -201,6 +234,7 @@ fn ending(world: &World, breach: Breach) -> String {
         | Breach::HoldsOne
         | Breach::TooSlow
         | Breach::Restorable
+        | Breach::NeverEnds
         | Breach::TooLarge => String::new(),
     }
 }

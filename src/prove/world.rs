@@ -45,6 +45,8 @@ pub const STEPS_MAX: usize = 96;
 pub struct Flaws {
     /// Writes are not compare-and-set: a second executor that woke late writes over what others wrote.
     pub no_compare_and_set: bool,
+    /// Two executors carry out the plan at once, and neither notices that its acts were done already.
+    pub doubled: bool,
     /// A repeated `add` makes another version, and nobody notices.
     pub add_twice: bool,
     /// A member's old heartbeat counts as a fresh one.
