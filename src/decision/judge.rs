@@ -5,9 +5,10 @@ use crate::decision::Lead;
 use crate::decision::Reason;
 use crate::decision::Verdict;
 use crate::decision::Wish;
-use crate::decision::lead::lead;
+use crate::decision::lead::Ways;
 use crate::decision::reason::Keeps;
 use crate::inventory::Inventory;
+use crate::inventory::Disables;
 use crate::inventory::KeySeen;
 use crate::inventory::key::Drift;
 use crate::model::Hour;
@@ -17,9 +18,9 @@ use crate::model::State;
 use crate::model::Version;
 use crate::policy::Policy;
 use crate::policy::Project;
-use crate::policy::meant::Fleet;
 use crate::policy::meant::Key;
 use crate::policy::meant::key::Retire;
+use crate::policy::meant::project::Calendar;
 use std::collections::BTreeMap;
 
 /// A decision for every key of the project.
@@ -29,7 +30,8 @@ pub fn decide(project: &Project, inventory: &Inventory, wish: &Wish) -> Vec<Deci
     for policy in &project.policies {
         for (name, key) in &policy.keys {
             let whole = policy.key_name(name);
-            let case = Case { policy, key, hour: inventory.hour, wish, name: &whole };
+            let calendar = &project.settings.calendar;
+            let case = Case { policy, key, calendar, hour: inventory.hour, wish, name: &whole };
             decisions.push(match inventory.keys.get(&whole) {
                 Some(seen) => case.decide(seen),
                 None => case.unseen(),
@@ -65,6 +67,7 @@ fn key_of<'a>(project: &'a Project, name: &KeyName) -> Option<&'a Key> {
 struct Case<'a> {
     policy: &'a Policy,
     key: &'a Key,
+    calendar: &'a Calendar,
     hour: Hour,
     wish: &'a Wish,
     name: &'a KeyName,
@@ -82,17 +85,26 @@ impl Case<'_> {
     }
 
     fn decide(&self, seen: &KeySeen) -> Decision {
-        let fleets: Vec<&Fleet> = self.key.used_by.iter().filter_map(|name| self.policy.fleets.get(name)).collect();
-        let lead = lead(self.key, &fleets, seen.able.as_ref(), Span::ZERO);
-        let mut decision = self.blocked(seen).unwrap_or_else(|| self.judge(seen, lead));
         let current = seen.key.current();
         let due_by =
             current.and_then(|version| self.current_since(seen, version)).map(|h| self.key.rotate_every.after(h));
+        let lead = self.lead(seen, due_by);
+        let mut decision = self.blocked(seen).unwrap_or_else(|| self.judge(seen, lead));
         decision.due_by = due_by;
         decision.start_by = due_by.map(|due| lead.total().plus(self.key.early_by).before(due));
         decision.lead = lead;
         decision.reasons.extend(seen.drift.iter().map(|drift| Reason::Drifted { drift: drift.clone() }));
         decision
+    }
+
+    /// How long a rotation takes that has to be over by then.
+    fn lead(&self, seen: &KeySeen, due_by: Option<Hour>) -> Lead {
+        let fleets = self.key.used_by.iter().filter_map(|name| self.policy.fleets.get_key_value(name)).collect();
+        let current = seen.key.current().map(|version| &version.id);
+        let census = seen.stores.values().filter_map(|store| store.census.as_ref());
+        let values = current.map_or(0, |id| census.map(|census| census.of(id)).sum());
+        let ways = Ways { key: self.key, fleets, able: seen.able, values };
+        ways.lead().with_window(&ways, self.calendar, due_by)
     }
 
     /// What must be settled before anything else.
@@ -165,6 +177,7 @@ impl Case<'_> {
         let mut reasons = Vec::new();
         for version in seen.key.versions.iter().filter(|version| version.state == State::DecryptOnly) {
             let quarantined = seen.past.quarantined.get(&version.id).copied().unwrap_or(0);
+            let before = reasons.len();
             let mut left = 0;
             for (store, seen) in &seen.stores {
                 let count = seen.census.as_ref().map_or(0, |census| census.of(&version.id));
@@ -175,10 +188,28 @@ impl Case<'_> {
             }
             // What is quarantined pins its own version and blocks only that version's retirement.
             if quarantined > 0 && left <= quarantined {
-                reasons.clear();
+                reasons.truncate(before);
+            } else if left == 0 && quarantined == 0 && self.retires(seen) {
+                let version = version.id.clone();
+                reasons.push(Reason::Kept { version, until: None, because: Keeps::NotRetired });
             }
         }
         reasons
+    }
+
+    /// Whether an old version that nothing is under is to be disabled.
+    fn retires(&self, seen: &KeySeen) -> bool {
+        let disables = seen.able.is_some_and(|able| able.disables != Disables::No);
+        disables && matches!(self.key.retire, Retire::After { .. })
+    }
+
+    /// Whether somebody asked to destroy versions of this key.
+    fn is_to_destroy(&self) -> bool {
+        match self.wish {
+            Wish::Destroy => true,
+            Wish::DestroyOne(key, _) => key == self.name,
+            Wish::WhatIsDue | Wish::Rotate(_) => false,
+        }
     }
 
     fn due(&self, seen: &KeySeen, current: &Version, lead: Lead) -> Decision {
@@ -217,15 +248,15 @@ impl Case<'_> {
             }
         };
         let verdict = verdict.max_urgency(by_age);
-        if verdict == Verdict::Well {
-            return self.old_versions(seen, reasons);
+        // Whoever asks to destroy is told of that, due or not.
+        if verdict == Verdict::Well || self.is_to_destroy() {
+            return self.old_versions(seen, verdict, reasons);
         }
         self.says(verdict, reasons)
     }
 
     /// A key that is well may still have an old version whose time has come.
-    fn old_versions(&self, seen: &KeySeen, mut reasons: Vec<Reason>) -> Decision {
-        let mut verdict = Verdict::Well;
+    fn old_versions(&self, seen: &KeySeen, mut verdict: Verdict, mut reasons: Vec<Reason>) -> Decision {
         for version in &seen.key.versions {
             match keeps(self.policy, self.key, seen, version, self.hour) {
                 Some(Keep::Until(until, because)) => {
@@ -243,7 +274,9 @@ impl Case<'_> {
 
     fn current_since(&self, seen: &KeySeen, version: &Version) -> Option<Hour> {
         let journal = seen.past.current_since.get(&version.id).copied();
-        journal.or(version.current_since).or(version.born).or(self.key.born)
+        // `born` tells when the first version was made, and of no other.
+        let first = seen.key.versions.first().is_some_and(|first| first.id == version.id);
+        journal.or(version.current_since).or(version.born).or(self.key.born.filter(|_| first))
     }
 }
 
