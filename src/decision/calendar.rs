@@ -72,7 +72,7 @@ pub fn longest_wait(calendar: &Calendar, window: &Name, lasts: Span) -> Span {
         .flat_map(|day| windows.iter().filter(move |window| opens_on(window, day)).map(move |window| (day, window)))
         .filter_map(|(day, window)| {
             let from = local(day, window.from_minute, zone)?;
-            let last = last_begin(window, from, lasts);
+            let last = lasts.before(window.lasts.after(from));
             (last >= from).then_some((from, last))
         })
         .collect();

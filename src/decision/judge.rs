@@ -94,6 +94,12 @@ impl Case<'_> {
         decision.start_by = due_by.map(|due| lead.total().plus(self.key.early_by).before(due));
         decision.lead = lead;
         decision.reasons.extend(seen.drift.iter().map(|drift| Reason::Drifted { drift: drift.clone() }));
+        let quarantined = seen.past.quarantined.iter().filter(|(_, count)| **count > 0);
+        let told = quarantined.map(|(id, count)| Reason::Quarantined { version: id.clone(), count: *count });
+        decision.reasons.extend(told);
+        let census = seen.stores.iter().filter_map(|(name, store)| Some((name, store.census.as_ref()?.strange)));
+        let strange = census.filter(|(_, count)| *count > 0);
+        decision.reasons.extend(strange.map(|(name, count)| Reason::Strange { store: name.clone(), count }));
         decision
     }
 
@@ -302,14 +308,19 @@ pub(crate) enum Keep {
 pub(crate) fn keeps(policy: &Policy, key: &Key, seen: &KeySeen, version: &Version, hour: Hour) -> Option<Keep> {
     let able = seen.able.as_ref()?;
     let disables = able.disables != crate::inventory::Disables::No;
-    match version.state {
-        State::DecryptOnly if disables => return Some(Keep::Until(None, Keeps::NotRetired)),
-        State::DecryptOnly | State::Disabled => {}
-        State::Staged | State::Current | State::Destroyed => return None,
+    if matches!(version.state, State::Staged | State::Current | State::Destroyed) {
+        return None;
     }
     let Retire::After { destroy_after, .. } = key.retire else {
         return Some(Keep::Until(None, Keeps::Never));
     };
+    let quarantined = seen.past.quarantined.get(&version.id).copied().unwrap_or(0);
+    if quarantined > 0 {
+        return Some(Keep::Until(None, Keeps::Values));
+    }
+    if version.state == State::DecryptOnly && disables {
+        return Some(Keep::Until(None, Keeps::NotRetired));
+    }
     let Some(destroy_after) = destroy_after else {
         return Some(Keep::Until(None, Keeps::NoDestroyAfter));
     };
@@ -317,8 +328,7 @@ pub(crate) fn keeps(policy: &Policy, key: &Key, seen: &KeySeen, version: &Versio
         return Some(Keep::Until(None, Keeps::CannotDestroy));
     }
     let counted: u64 = seen.stores.values().filter_map(|s| s.census.as_ref()).map(|c| c.of(&version.id)).sum();
-    let quarantined = seen.past.quarantined.get(&version.id).copied().unwrap_or(0);
-    if counted > 0 || quarantined > 0 {
+    if counted > 0 {
         return Some(Keep::Until(None, Keeps::Values));
     }
     let retired = seen.past.retired_at.get(&version.id).copied().or(version.since);
