@@ -21,6 +21,7 @@
 
 pub mod approval;
 pub mod backend;
+pub mod cli;
 pub mod command;
 pub mod course;
 pub mod decision;

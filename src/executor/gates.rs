@@ -54,7 +54,7 @@ fn proven(
         return Ok(Proven::default());
     };
     let (Some(proof), Some(meant)) = (&fleet.proof, policy.keys.get(key.key())) else { return Ok(Proven::default()) };
-    let look = executor.world.backend(key)?.look(&meant.at)?;
+    let look = executor.world.backend(key, &meant.backend)?.look(&meant.at)?;
     let versions = look.key.versions.iter().map(|version| (version.id.clone(), Facts::of(version)));
     let versions: Vec<_> = versions.collect();
     let port = executor.world.fleet(key, name)?;

@@ -51,7 +51,12 @@ pub(super) fn deliver(world: &dyn World, scene: &Scene<'_>, name: &Name) -> Resu
     let mut told = Told::new();
     for member in members(world, scene, name)? {
         let material = match gives {
-            true => Some(world.backend(scene.name())?.encoded(&scene.key.at, version).map_err(|f| refused(scene, f))?),
+            true => Some(
+                world
+                    .backend(scene.name(), &scene.key.backend)?
+                    .encoded(&scene.key.at, version)
+                    .map_err(|f| refused(scene, f))?,
+            ),
             false => None,
         };
         let delivered = port.deliver(&member, &scene.facts(version).with_member(&member), material.as_ref())?;

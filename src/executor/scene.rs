@@ -162,7 +162,7 @@ pub fn same_world(plan: &Plan, world: &dyn World) -> Result<(), Fault> {
         else {
             continue;
         };
-        let backend = world.backend(&planned.name)?;
+        let backend = world.backend(&planned.name, &key.backend)?;
         let here = backend.world()?;
         if here != planned.base.backend {
             differences.push(format!("`{}`: the backend is another one than the plan was drawn for", planned.name));

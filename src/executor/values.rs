@@ -60,7 +60,7 @@ pub fn lots<'a>(world: &'a dyn World, scene: &Scene<'_>, target: &VersionId) -> 
         let blocks = Block::all(&meant.sealed, scene.key.each.as_deref(), &versions)?;
         let mut ring = Ring::new();
         for version in scene.expected.opening() {
-            let material = world.backend(scene.name())?.material(&scene.key.at, &version.id);
+            let material = world.backend(scene.name(), &scene.key.backend)?.material(&scene.key.at, &version.id);
             let material = material.map_err(|failed| match failed {
                 Failed::Fault(fault) => fault,
                 other => Fault::ask_operator(format!("use version `{}` of `{}`", version.id, scene.name()), other),

@@ -18,7 +18,7 @@ use crate::port::world::World;
 
 /// Chooses the version to make, or finds the one that an earlier attempt of ours has made.
 pub(super) fn choose(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) -> Result<Chosen, Fault> {
-    let backend = world.backend(scene.name())?;
+    let backend = world.backend(scene.name(), &scene.key.backend)?;
     let seen = backend.look(&scene.key.at)?.key;
     let ours = |mark: &&Mark| {
         let version = mark.version.as_ref().and_then(|id| seen.version(id));
@@ -34,7 +34,7 @@ pub(super) fn choose(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) 
 
 /// Makes the chosen version.
 pub(super) fn add(executor: &Executor<'_>, scene: &Scene<'_>, chosen: Chosen) -> Result<Outcome, Fault> {
-    let backend = executor.world.backend(scene.name())?;
+    let backend = executor.world.backend(scene.name(), &scene.key.backend)?;
     let promotes = scene.planned.base.able.promotes;
     let change = match &chosen {
         Chosen::Version(prepared) => {
@@ -62,7 +62,7 @@ pub(super) fn change(executor: &Executor<'_>, scene: &Scene<'_>) -> Result<Outco
         Part::Destroy => Change::Destroy { version: scene.old_version()?.clone() },
         _ => return Err(Fault::report_bug("change a version", "the step is not such an act")),
     };
-    let backend = executor.world.backend(scene.name())?;
+    let backend = executor.world.backend(scene.name(), &scene.key.backend)?;
     let seen = backend.look(&scene.key.at)?.key;
     let after = scene.expected.after(&change);
     // As we left it, or as an earlier attempt of this act left it; the backend sees to the rest.
@@ -75,7 +75,7 @@ pub(super) fn change(executor: &Executor<'_>, scene: &Scene<'_>) -> Result<Outco
 
 /// Looks whether a change took.
 fn taken(executor: &Executor<'_>, scene: &Scene<'_>, change: &Change) -> Result<Outcome, Fault> {
-    let seen = executor.world.backend(scene.name())?.look(&scene.key.at)?.key;
+    let seen = executor.world.backend(scene.name(), &scene.key.backend)?.look(&scene.key.at)?.key;
     let after = scene.expected.after(change).unwrap_or_else(|_| scene.expected.clone());
     unchanged(scene, &after, &seen)?;
     let mut facts = Facts::new();
