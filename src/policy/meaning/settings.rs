@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         let place = &block.place(self.sheet);
         let approval: written::Approval = self.shaped(*block, words::project(), "Approval", "`approval`")?;
         let signers = self.needed(place, "signers", approval.signers.as_ref());
-        let need = &approval.need;
+        let need = approval.need.unwrap_or_default();
         let classes = [(Risk::Safe, need.safe), (Risk::Switch, need.switch), (Risk::Irreversible, need.irreversible)];
         let need: BTreeMap<Risk, u32> = classes
             .into_iter()

@@ -350,7 +350,7 @@ fn common(store: &written::Store) -> Common<'_> {
     macro_rules! of {
         ($store:expr, $tables:expr) => {
             Common {
-                sealed: &$store.sealed,
+                sealed: $store.sealed.as_deref().unwrap_or_default(),
                 restorable_for: $store.restorable_for.as_ref(),
                 atomic: $store.atomic,
                 pace: $store.pace.as_ref(),
