@@ -176,7 +176,8 @@ fn keys_in_order(drafts: &[Draft<'_>]) {
                 continue;
             };
             let told: Vec<String> = cycle.iter().map(KeyName::to_string).collect();
-            let message = if word == "after" { waits(&told) } else { format!("{} wraps itself", way(&told, "wraps")) };
+            let message =
+                if word == "after" { waits(&told) } else { format!("{}: no key can wrap itself", way(&told, "wraps")) };
             block.place(draft.reader.sheet).word(word).complain("K006", message);
         }
     }

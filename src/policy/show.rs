@@ -157,7 +157,7 @@ impl Diagnostic for Shown<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        (!self.0.source_line.is_empty()).then_some(self)
+        Some(self)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
@@ -174,7 +174,8 @@ impl SourceCode for Shown<'_> {
         _: usize,
         _: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let text = self.0.source_line.as_bytes();
+        // An empty line still has a number, and miette would leave out where it stands.
+        let text = if self.0.source_line.is_empty() { " " } else { self.0.source_line.as_str() }.as_bytes();
         let whole = SourceSpan::new(0.into(), text.len());
         let (line, column) = (before(self.0.line), before(self.0.column));
         Ok(Box::new(MietteSpanContents::new_named(self.0.file.clone(), text, whole, line, column, 1)))

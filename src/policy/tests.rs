@@ -5,11 +5,13 @@ use std::path::Path;
 
 use crate::fault::Fault;
 use crate::policy::Around;
+use crate::policy::Look;
 use crate::policy::Problem;
 use crate::policy::Read;
 use crate::policy::Text;
 use crate::policy::Texts;
 use crate::policy::read;
+use crate::policy::show;
 
 /// What the variables of the policies stand for here.
 fn env(name: &str) -> Option<String> {
@@ -44,7 +46,7 @@ const ALL: [&str; 11] = [
     "unseen",
 ];
 
-pub(super) fn read_with(texts: &Texts, built: &[&str]) -> Result<Read, Vec<Problem>> {
+fn read_with(texts: &Texts, built: &[&str]) -> Result<Read, Vec<Problem>> {
     read(texts, &Around { env: &env, file: &file, built })
 }
 
@@ -82,4 +84,38 @@ fn every_policy_of_the_project_is_read_whole_and_clean() {
         let again = serde_json::to_string(&read.project).unwrap();
         assert_eq!(serde_json::from_str::<crate::policy::Project>(&again).unwrap(), read.project, "{name}");
     }
+}
+
+/// All complaints of one broken file, as people see them.
+fn complaints(path: &Path) -> Vec<Problem> {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let broken = fs::read(path).unwrap();
+    let good = Texts { settings: Some(settings()), policies: vec![text("policies/quickstart.toml")] };
+    let texts = if name.starts_with("keyrota") {
+        Texts { settings: Some(Text::new("keyrota.toml", broken)), ..good }
+    } else {
+        let alone = name.starts_with("alone");
+        let settings = if alone { None } else { good.settings };
+        Texts { settings, policies: vec![Text::new(format!("policies/{name}"), broken)] }
+    };
+    match read_with(&texts, &["file", "sqlite", "unseen", "http", "azure-key-vault"]) {
+        Ok(read) => read.lints,
+        Err(problems) => problems,
+    }
+}
+
+#[test]
+fn every_complaint_of_a_broken_policy_comes_at_once() {
+    insta::with_settings!({ snapshot_path => "../../testdata/broken/snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::glob!("../../testdata/broken", "*.toml", |path| {
+            let problems = complaints(path);
+            let shown = show(&problems, Look::default());
+            assert!(!problems.is_empty(), "{} is not broken", path.display());
+            let harmless = |c: char| c == '\n' || !c.is_control() && !"\u{202e}\u{2066}\u{200b}".contains(c);
+            assert!(shown.chars().all(harmless), "{} reaches the terminal", path.display());
+            assert!(!shown.contains("c4n4ry"), "{}: a secret is shown: {shown}", path.display());
+            assert!(!serde_json::to_string(&problems).unwrap().contains("c4n4ry"), "{}", path.display());
+            insta::assert_snapshot!(shown);
+        });
+    });
 }
