@@ -61,13 +61,13 @@ pub enum Cipher {
 pub enum Coding {
     /// As they are.
     Raw,
-    /// Two digits a byte.
+    /// Lower hex.
     Hex,
     /// Standard base64.
     Base64,
-    /// URL-safe base64.
+    /// URL-safe base64 without padding.
     Base64url,
-    /// Innermost over an object: its text. Elsewhere: a JSON string.
+    /// A JSON string.
     Json,
 }
 

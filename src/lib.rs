@@ -19,14 +19,29 @@
 //! | the turn | the last act of ours without which nobody seals under the new version | cut-over |
 //! | problem, refusal, fault | the text is wrong; we will not; the world failed | error |
 
+pub mod approval;
+pub mod backend;
+pub mod command;
+pub mod course;
 pub mod decision;
 pub mod digest;
 pub mod disk;
 pub mod envelope;
 pub mod explain;
 pub mod fault;
+pub mod fleet;
+pub mod home;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod inventory;
+pub mod journal;
 pub mod model;
+pub mod plan;
+pub mod pointer;
 pub mod policy;
+pub mod port;
+pub mod probe;
+pub mod prove;
 pub mod secret;
+pub mod store;
 pub mod template;

@@ -15,6 +15,16 @@ use crate::digest::Digest;
 use crate::fault::Fault;
 
 /// Key material or another secret. One way out: [`Secret::lend`].
+///
+/// ```compile_fail,E0277
+/// print!("{:?}", keyrota::secret::Secret::from_vec(vec![1]));
+/// ```
+/// ```compile_fail,E0599
+/// keyrota::secret::Secret::from_vec(vec![1]).clone();
+/// ```
+/// ```compile_fail,E0277
+/// serde_json::to_string(&keyrota::secret::Secret::from_vec(vec![1]));
+/// ```
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {

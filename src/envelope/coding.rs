@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use base64::Engine;
-use base64::alphabet;
-use base64::engine::DecodePaddingMode;
 use base64::engine::GeneralPurpose;
-use base64::engine::GeneralPurposeConfig;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::URL_SAFE;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::envelope::Coding;
 use crate::envelope::Layout;
@@ -14,24 +14,69 @@ use crate::envelope::Misfit;
 use crate::envelope::Seal;
 use crate::template::Piece;
 
-const EITHER: GeneralPurposeConfig =
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-const BARE: GeneralPurposeConfig = EITHER.with_encode_padding(false);
+/// Standard base64: always padded.
+pub(super) const BASE64: GeneralPurpose = STANDARD;
 
-/// Standard base64, written padded, read either way.
-pub(super) const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, EITHER);
-const BASE64_BARE: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, BARE);
-/// URL-safe base64, written without padding, read either way.
-pub(super) const BASE64URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, BARE);
-const BASE64URL_PADDED: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, EITHER);
+/// The value of each hex digit, by its letter; 255 for what is none.
+#[expect(clippy::indexing_slicing, reason = "the compiler runs this, and would stop")]
+const DIGITS: [u8; 256] = {
+    let mut table = [u8::MAX; 256];
+    let mut value = 0_u8;
+    while value < 16 {
+        let (lower, upper) = match value {
+            0..10 => (b'0' + value, b'0' + value),
+            _ => (b'a' + value - 10, b'A' + value - 10),
+        };
+        table[lower as usize] = value;
+        table[upper as usize] = value;
+        value += 1;
+    }
+    table
+};
+
+/// Hex into bytes of half its length, by a table: the hot loop spends its time here otherwise. Nothing in it is secret.
+pub(super) fn read_hex(text: &[u8], out: &mut [u8]) -> bool {
+    let value = |digit: u8| DIGITS.get(usize::from(digit)).copied().unwrap_or(u8::MAX);
+    let (pairs, rest) = text.as_chunks::<2>();
+    let mut seen = 0;
+    for (byte, [high, low]) in out.iter_mut().zip(pairs) {
+        let (high, low) = (value(*high), value(*low));
+        seen |= high | low;
+        *byte = (high << 4) | (low & 15);
+    }
+    seen < 16 && rest.is_empty() && pairs.len() == out.len()
+}
+
+/// Bytes into lower-case hex of twice their length.
+pub(super) fn write_hex(bytes: &[u8], out: &mut [u8]) -> bool {
+    let digit = |value: u8| b"0123456789abcdef".get(usize::from(value & 15)).copied().unwrap_or(b'?');
+    let (pairs, rest) = out.as_chunks_mut::<2>();
+    let fits = rest.is_empty() && pairs.len() == bytes.len();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [digit(byte >> 4), digit(*byte)];
+    }
+    fits
+}
+
+/// URL-safe base64: with padding or without, as the application has it, and never half of it.
+pub(super) fn read_base64url(text: &[u8]) -> Option<Vec<u8>> {
+    let engine = if text.ends_with(b"=") { URL_SAFE } else { URL_SAFE_NO_PAD };
+    engine.decode(text).ok()
+}
+
+/// URL-safe base64, padded or not.
+pub(super) fn write_base64url(bytes: &[u8], padded: bool) -> String {
+    let engine = if padded { URL_SAFE } else { URL_SAFE_NO_PAD };
+    engine.encode(bytes)
+}
 
 /// What stood around the bytes within: enough to write others in the same way.
 #[derive(Debug, Default)]
 pub(super) struct Around<'a> {
     lead: &'a [u8],
     trail: &'a [u8],
-    /// For each coding, whether it ended in `=`, where that shows.
-    padded: Vec<Option<bool>>,
+    /// For each coding, whether it ended in `=`.
+    padded: Vec<bool>,
 }
 
 /// Text without what is around it.
@@ -70,7 +115,7 @@ impl Seal {
             if at == self.prefixed() {
                 version = self.strip_prefix(&mut inner)?;
             }
-            around.padded.push(padded(*coding, &inner));
+            around.padded.push(inner.ends_with(b"="));
             if self.is_object(at) {
                 break;
             }
@@ -119,7 +164,7 @@ impl Seal {
         let mut text = bytes;
         for (at, coding) in self.codings.iter().enumerate().rev() {
             if !self.is_object(at) {
-                text = encode(*coding, text, around.padded.get(at).copied().flatten())?;
+                text = encode(*coding, text, around.padded.get(at).is_some_and(|padded| *padded))?;
             }
             if at == self.prefixed() {
                 text = self.add_prefix(text, version)?;
@@ -145,19 +190,13 @@ impl Seal {
     }
 }
 
-fn padded(coding: Coding, text: &[u8]) -> Option<bool> {
-    // Only a length that needs padding shows whether there is any.
-    let open = text.ends_with(b"=") || text.len() % 4 != 0;
-    (matches!(coding, Coding::Base64 | Coding::Base64url) && open).then(|| text.ends_with(b"="))
-}
-
 fn decode(coding: Coding, text: Cow<'_, [u8]>) -> Result<Cow<'_, [u8]>, Misfit> {
     let wrong = || Misfit(format!("it is not {}", described(coding)));
     let bytes = match coding {
         Coding::Raw => return Ok(text),
         Coding::Hex => hex::decode(&text).map_err(|_| wrong())?,
         Coding::Base64 => BASE64.decode(&text).map_err(|_| wrong())?,
-        Coding::Base64url => BASE64URL.decode(&text).map_err(|_| wrong())?,
+        Coding::Base64url => read_base64url(&text).ok_or_else(wrong)?,
         Coding::Json => serde_json::from_slice::<String>(&text).map_err(|_| wrong())?.into_bytes(),
     };
     Ok(Cow::Owned(bytes))
@@ -173,17 +212,40 @@ fn described(coding: Coding) -> &'static str {
     }
 }
 
-fn encode(coding: Coding, bytes: Vec<u8>, padded: Option<bool>) -> Result<Vec<u8>, Misfit> {
-    Ok(match (coding, padded) {
-        (Coding::Raw, _) => bytes,
-        (Coding::Hex, _) => hex::encode(bytes).into_bytes(),
-        (Coding::Base64, Some(false)) => BASE64_BARE.encode(bytes).into_bytes(),
-        (Coding::Base64, _) => BASE64.encode(bytes).into_bytes(),
-        (Coding::Base64url, Some(true)) => BASE64URL_PADDED.encode(bytes).into_bytes(),
-        (Coding::Base64url, _) => BASE64URL.encode(bytes).into_bytes(),
-        (Coding::Json, _) => {
+fn encode(coding: Coding, bytes: Vec<u8>, padded: bool) -> Result<Vec<u8>, Misfit> {
+    Ok(match coding {
+        Coding::Raw => bytes,
+        Coding::Hex => hex::encode(bytes).into_bytes(),
+        Coding::Base64 => BASE64.encode(bytes).into_bytes(),
+        Coding::Base64url => write_base64url(&bytes, padded).into_bytes(),
+        Coding::Json => {
             let text = std::str::from_utf8(&bytes).map_err(|_| Misfit("it is not text".to_owned()))?;
             serde_json::to_vec(text).map_err(|error| Misfit(error.to_string()))?
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::any;
+    use proptest::prop_assert_eq;
+    use proptest::proptest;
+
+    use super::read_hex;
+    use super::write_hex;
+
+    proptest! {
+        #[test]
+        fn our_hex_is_everybodys_hex(bytes in vec(any::<u8>(), 0..80), text in "[0-9a-fA-F]{0,20}[0-9a-fA-Fg/:@G`\\x00-\\xff]{0,3}") {
+            let mut out = vec![0; bytes.len() * 2];
+            assert!(write_hex(&bytes, &mut out));
+            prop_assert_eq!(&out, &hex::encode(&bytes).into_bytes());
+            for text in [out.as_slice(), text.as_bytes()] {
+                let mut back = vec![0; text.len() / 2];
+                let read = read_hex(text, &mut back).then_some(back);
+                prop_assert_eq!(read, hex::decode(text).ok());
+            }
+        }
+    }
 }

@@ -197,7 +197,8 @@ fn wrap(plain: &[u8], with: impl FnOnce(&[u8], &mut [u8]) -> bool) -> Result<Par
 }
 
 fn unwrap(ciphertext: &[u8], with: impl FnOnce(&[u8], &mut [u8]) -> bool) -> Result<Secret, Refused> {
-    let count = ciphertext.len().checked_sub(KEY_WRAP_EXTRA).filter(|count| *count >= KEY_WRAP_MIN && count % 8 == 0);
+    let count =
+        ciphertext.len().checked_sub(KEY_WRAP_EXTRA).filter(|count| *count >= KEY_WRAP_MIN && count.is_multiple_of(8));
     let count = count.ok_or_else(|| {
         Refused::Misfit(Misfit(format!("it has {} bytes, and AES key wrap makes 24, 32, 40, ..", ciphertext.len())))
     })?;
@@ -278,6 +279,17 @@ mod tests {
             assert!(key.open(&parts, &aad).ok().unwrap().same(&Secret::from_vec(plain.clone())));
             assert_eq!(key.open(&parts, b"other").err(), Some(Refused::DoesNotOpen));
         }
+    }
+
+    #[test]
+    fn one_key_serves_many_threads() {
+        let key = LocalKey::new(Cipher::Aes256Gcm, &Secret::from_vec(vec![1; 32])).ok().unwrap();
+        let parts = key.seal(b"plain", b"").unwrap();
+        let opened = std::thread::scope(|scope| {
+            let threads = [(); 3].map(|()| scope.spawn(|| key.open(&parts, b"").is_ok()));
+            threads.map(|thread| thread.join().unwrap_or(false))
+        });
+        assert_eq!(opened, [true; 3]);
     }
 
     #[test]

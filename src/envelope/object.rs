@@ -21,7 +21,8 @@ use crate::envelope::Part;
 use crate::envelope::Parts;
 use crate::envelope::apart::split;
 use crate::envelope::coding::BASE64;
-use crate::envelope::coding::BASE64URL;
+use crate::envelope::coding::read_base64url;
+use crate::envelope::coding::write_base64url;
 use crate::envelope::together::join;
 use crate::template::Template;
 
@@ -144,7 +145,7 @@ fn bytes(coding: FieldCoding, value: &Value) -> Option<Vec<u8>> {
     match (coding, value) {
         (FieldCoding::Hex, Value::String(text)) => hex::decode(text).ok(),
         (FieldCoding::Base64, Value::String(text)) => BASE64.decode(text).ok(),
-        (FieldCoding::Base64url, Value::String(text)) => BASE64URL.decode(text).ok(),
+        (FieldCoding::Base64url, Value::String(text)) => read_base64url(text.as_bytes()),
         (FieldCoding::Numbers, Value::Array(items)) => {
             items.iter().map(|item| item.as_u64().and_then(|n| u8::try_from(n).ok())).collect()
         }
@@ -153,20 +154,12 @@ fn bytes(coding: FieldCoding, value: &Value) -> Option<Vec<u8>> {
 }
 
 fn value(coding: FieldCoding, bytes: &[u8], before: Option<&Value>) -> Value {
-    let before = before.and_then(Value::as_str).filter(|text| text.ends_with('=') || text.len() % 4 != 0);
-    let padded = before.map(|text| text.ends_with('='));
     match coding {
         FieldCoding::Hex => Value::String(hex::encode(bytes)),
-        FieldCoding::Base64 => {
-            let text = BASE64.encode(bytes);
-            Value::String(if padded == Some(false) { text.trim_end_matches('=').to_owned() } else { text })
-        }
+        FieldCoding::Base64 => Value::String(BASE64.encode(bytes)),
         FieldCoding::Base64url => {
-            let mut text = BASE64URL.encode(bytes);
-            while padded == Some(true) && text.len() % 4 != 0 {
-                text.push('=');
-            }
-            Value::String(text)
+            let padded = before.and_then(Value::as_str).is_some_and(|text| text.ends_with('='));
+            Value::String(write_base64url(bytes, padded))
         }
         FieldCoding::Numbers => Value::Array(bytes.iter().map(|byte| Value::from(*byte)).collect()),
     }

@@ -4,6 +4,7 @@
 //! give values that the other opens, and a test holds them to it.
 
 use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 use zeroize::Zeroizing;
@@ -20,7 +21,8 @@ use crate::envelope::SealedOut;
 use crate::envelope::TAG_BYTES;
 use crate::envelope::apart::fixed;
 use crate::envelope::coding::BASE64;
-use crate::envelope::coding::BASE64URL;
+use crate::envelope::coding::read_hex;
+use crate::envelope::coding::write_hex;
 use crate::envelope::key::LocalKey;
 use crate::fault::Fault;
 use crate::secret::Secret;
@@ -192,10 +194,10 @@ impl<'a> Fast<'a> {
                 raw.copy_from_slice(text);
                 Some(room)
             }
-            Coding::Hex => hex::decode_to_slice(text, raw).ok().map(|()| room),
-            Coding::Base64 if text.len() % 4 == 0 => BASE64.decode_slice(text, raw).ok(),
-            Coding::Base64url if !text.ends_with(b"=") => BASE64URL.decode_slice(text, raw).ok(),
-            _ => None,
+            Coding::Hex => read_hex(text, raw).then_some(room),
+            Coding::Base64 => BASE64.decode_slice(text, raw).ok(),
+            Coding::Base64url => URL_SAFE_NO_PAD.decode_slice(text, raw).ok(),
+            Coding::Json => None,
         };
         raw.truncate(count.unwrap_or(0));
         count.is_some()
@@ -210,11 +212,11 @@ impl<'a> Fast<'a> {
         let room = out.get_mut(start..).ok_or(Refused::DoesNotOpenAgain)?;
         let count = match self.coding {
             Coding::Hex => {
-                let digits = room.get_mut(..raw.len().saturating_mul(2));
-                digits.and_then(|digits| hex::encode_to_slice(raw, digits).ok()).map(|()| raw.len().saturating_mul(2))
+                let digits = raw.len().saturating_mul(2);
+                room.get_mut(..digits).is_some_and(|room| write_hex(raw, room)).then_some(digits)
             }
             Coding::Base64 => BASE64.encode_slice(raw, room).ok(),
-            Coding::Base64url => BASE64URL.encode_slice(raw, room).ok(),
+            Coding::Base64url => URL_SAFE_NO_PAD.encode_slice(raw, room).ok(),
             Coding::Raw | Coding::Json => room.get_mut(..raw.len()).map(|room| {
                 room.copy_from_slice(raw);
                 raw.len()
@@ -285,5 +287,129 @@ fn length(part: &Part, variable: usize) -> usize {
         Part::Tag => TAG_BYTES,
         Part::Constant(bytes) => bytes.len(),
         Part::Ciphertext => variable,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at the first surprise")]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::any;
+    use proptest::prop_assert;
+    use proptest::prop_assert_eq;
+    use proptest::proptest;
+    use proptest::sample::select;
+    use serde_json::Value;
+    use serde_json::json;
+
+    use super::Rewrap;
+    use crate::envelope::Refused;
+    use crate::envelope::Seal;
+    use crate::envelope::Sealed;
+    use crate::envelope::SealedOut;
+    use crate::envelope::key::LocalKey;
+    use crate::secret::Secret;
+
+    fn key(seal: &Seal, byte: u8) -> LocalKey {
+        let len = if seal.cipher().word() == "aes-128-gcm" { 16 } else { 32 };
+        LocalKey::new(seal.cipher(), &Secret::from_vec(vec![byte; len])).ok().unwrap()
+    }
+
+    fn texts() -> Vec<Value> {
+        let gcm = json!(["nonce", "ciphertext", "tag"]);
+        let constants = json!([{ "hex": "0102" }, "tag", { "text": "::" }, "ciphertext", "nonce", { "hex": "ff" }]);
+        let table = json!({ "v": 1, "k": "{{ version }}", "n": "{{ nonce | base64url }}", "c": "{{ tag + ciphertext | hex }}" });
+        vec![
+            json!({ "cipher": "aes-256-gcm", "layout": gcm }),
+            json!({ "cipher": "aes-256-gcm", "as": "raw", "prefix": "raw:", "layout": constants }),
+            json!({ "cipher": "aes-128-gcm", "as": "hex", "layout": constants }),
+            json!({ "cipher": "aes-256-gcm", "as": "base64", "prefix": "ENC:", "layout": gcm }),
+            json!({ "cipher": "aes-256-gcm", "as": "base64url", "layout": constants }),
+            json!({ "cipher": "aes-256-gcm", "as": ["hex", "base64"], "layout": gcm }),
+            json!({ "cipher": "aes-256-gcm", "as": ["json", "base64"], "prefix": "v{{ version }}:", "layout": gcm }),
+            json!({ "cipher": "aes-256-gcm", "as": "json", "layout": table }),
+            json!({ "cipher": "aes-256-gcm", "as": ["base64url", "json"], "prefix": "x", "layout": table }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_seal_keeps_its_plaintext(
+            written in select(texts()), plain in vec(any::<u8>(), 0..200), aad in vec(any::<u8>(), 0..40), n in 1..1000u32,
+        ) {
+            let seal = Seal::from_written(&written).unwrap();
+            let (old, new) = (key(&seal, 1), key(&seal, 2));
+            let version = n.to_string();
+            let SealedOut::Bytes(first) = seal.seal(&old, &plain, &aad, Some("0"), None).unwrap() else { unreachable!("text") };
+            let first = Sealed::Bytes(&first);
+            // The fast way and the general way.
+            let mut rewrap = Rewrap::new(&seal, &new, Some(&version));
+            let mut out = vec![9; 5];
+            rewrap.value(&old, first, &aad, b"moved", &mut out).unwrap();
+            let general = rewrap.any(&old, first, &aad, b"moved").unwrap();
+            for sealed in [Sealed::Bytes(&out), general.as_sealed()] {
+                prop_assert_eq!(seal.open(&new, sealed, b"moved").ok().unwrap().lend(<[u8]>::to_vec), plain.clone());
+                let parts = seal.take_apart(sealed).unwrap();
+                prop_assert_eq!(parts.version.as_deref(), seal.names_version().then_some(version.as_str()));
+                let joined = seal.put_together(&parts, Some(first)).unwrap();
+                prop_assert_eq!(joined.as_bytes(), sealed.as_bytes());
+            }
+            prop_assert_eq!(rewrap.value(&new, first, &aad, &aad, &mut out).err(), Some(Refused::DoesNotOpen));
+            prop_assert_eq!(rewrap.value(&old, first, b"else", &aad, &mut out).err(), Some(Refused::DoesNotOpen));
+        }
+
+        #[test]
+        fn no_change_goes_unseen(
+            written in select(texts()), plain in vec(any::<u8>(), 1..40), at in any::<proptest::sample::Index>(), bit in 0..8u8,
+        ) {
+            let seal = Seal::from_written(&written).unwrap();
+            let (old, new) = (key(&seal, 1), key(&seal, 2));
+            let SealedOut::Bytes(good) = seal.seal(&old, &plain, b"aad", Some("7"), None).unwrap() else { unreachable!("text") };
+            let at = at.index(good.len());
+            let mut flipped = good.clone();
+            flipped[at] ^= 1 << bit;
+            let mut rewrap = Rewrap::new(&seal, &new, Some("8"));
+            let mut out = Vec::new();
+            for bad in [&flipped[..], &good[..at]] {
+                let given = Sealed::Bytes(bad);
+                // Still the same value: the case of a hex digit, or a blank after it.
+                let parts = seal.take_apart(given);
+                let same = parts.as_ref().is_ok_and(|parts| *parts == seal.take_apart(Sealed::Bytes(&good)).unwrap());
+                let renamed = parts.is_ok_and(|parts| parts.version.as_deref().is_some_and(|version| version != "7"));
+                prop_assert_eq!(seal.open(&old, given, b"aad").is_ok(), same || renamed);
+                prop_assert_eq!(rewrap.value(&old, given, b"aad", b"aad", &mut out).is_ok(), same || renamed);
+            }
+        }
+
+        #[test]
+        fn rubbish_is_refused_without_a_panic(
+            written in select(texts()), bytes in vec(any::<u8>(), 0..120), text in "[\\[\\]{}\":,0-9a-f=. \\\\vnck-]{0,120}",
+        ) {
+            for written in [written, json!("jwe"), json!("vault-transit")] {
+                let seal = Seal::from_written(&written).unwrap();
+                for sealed in [Sealed::Bytes(&bytes), Sealed::Text(&text)] {
+                    let parts = seal.take_apart(sealed);
+                    prop_assert!(parts.is_err() || seal.put_together(&parts.unwrap(), Some(sealed)).is_ok());
+                    if seal.cipher().word() != "backend" {
+                        let key = key(&seal, 1);
+                        prop_assert!(Rewrap::new(&seal, &key, None).any(&key, sealed, b"", b"").is_err());
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nonces_never_come_twice() {
+        let seal = Seal::from_written(&texts()[0]).unwrap();
+        let (old, new) = (key(&seal, 1), key(&seal, 2));
+        let first = seal.seal(&old, b"plain", b"", None, None).unwrap();
+        let mut rewrap = Rewrap::new(&seal, &new, None);
+        let mut seen = std::collections::BTreeSet::new();
+        let mut out = Vec::new();
+        for _ in 0..1000 {
+            rewrap.value(&old, first.as_sealed(), b"", b"", &mut out).unwrap();
+            assert!(seen.insert(out[..12].to_vec()));
+        }
     }
 }

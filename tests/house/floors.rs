@@ -5,7 +5,7 @@ use super::tree::Source;
 
 /// The rooms and their floors, in tens; the ones order rooms of one floor that build on each other (`disk` on
 /// `secret`, `policy` on `envelope`). A room uses lower numbers only.
-const ROOMS: [(&str, u8); 29] = [
+const ROOMS: [(&str, u8); 31] = [
     ("digest", 0),
     ("fault", 0),
     ("template", 0),
@@ -28,6 +28,8 @@ const ROOMS: [(&str, u8); 29] = [
     ("survey", 60),
     ("executor", 60),
     ("render", 60),
+    ("command", 61),
+    ("http", 61),
     ("backend", 70),
     ("store", 70),
     ("fleet", 70),

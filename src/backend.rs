@@ -1,0 +1,6 @@
+//! Where key material lives: one adapter per kind of place, a memory sibling, and the contract that all of them meet.
+//! Never here: what should happen to a key. That is planned; here it is done.
+
+pub mod contract;
+pub mod file;
+pub mod memory;

@@ -1,0 +1,35 @@
+//! When each step is expected to be done, if nothing fails and every gate opens as declared.
+
+use crate::course::calendar;
+use crate::model::Hour;
+use crate::model::Span;
+use crate::plan::Gate;
+use crate::plan::Unit;
+use crate::policy::meant::project::Calendar;
+
+/// One step's forecast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expected {
+    /// When it begins.
+    pub begins: Hour,
+    /// When it is done.
+    pub done: Hour,
+}
+
+/// The forecast of a unit that is opened at this hour.
+#[must_use]
+pub fn forecast(unit: &Unit, calendar: &Calendar, opened: Hour) -> Vec<Expected> {
+    let mut expected: Vec<Expected> = Vec::with_capacity(unit.steps.len());
+    for step in &unit.steps {
+        let needed = step.needs.iter().filter_map(|need| expected.get(need.step)).map(|needed| needed.done);
+        let from = needed.max().unwrap_or(opened);
+        let begins = step.gates.iter().fold(from, |begins, gate| match gate {
+            Gate::After { by } => begins.max(by.after(from)),
+            Gate::Window { window, lasts } => calendar::opens(calendar, window, *lasts, begins).unwrap_or(begins),
+            Gate::NotAfter { .. } | Gate::Proof { .. } | Gate::Approval { .. } => begins,
+        });
+        let done = Span::seconds(step.estimate.seconds).after(begins);
+        expected.push(Expected { begins, done });
+    }
+    expected
+}

@@ -1,0 +1,25 @@
+//! Homes of a journal: a folder beside the policies, and memory. Each obeys one contract.
+//!
+//! Never here: what a line means; a home chains, keeps and checks, and says no when the file is not as it left it.
+
+pub mod local;
+pub mod memory;
+
+#[cfg(test)]
+mod contract;
+
+pub use self::local::Local;
+pub use self::memory::Memory;
+
+use crate::fault::Fault;
+
+/// The journal cannot be written by whoever asks.
+fn not_open(doing: &str) -> Fault {
+    Fault::report_bug(doing, "the journal is not open under this lease, or writing it failed before")
+}
+
+/// The journal is not as we left it: of two executors, this is the slower.
+fn not_as_left(what: &str) -> Fault {
+    Fault::give_up("write the journal", format!("it is not as this run left it: {what}"))
+        .hint("find the other keyrota (or whoever changed the file) and stop it, then run `keyrota journal verify`")
+}

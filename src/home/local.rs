@@ -1,0 +1,382 @@
+//! The default home: a folder `.keyrota/` beside the policies. It holds `journal.jsonl`, `head.json`, `plans/`, `lock` and
+//! what was torn.
+//!
+//! Never here: a write past `disk`, a link followed, a file that others may write.
+
+mod files;
+mod kept;
+mod lock;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
+use std::io::BufReader;
+use std::io::Read;
+use std::path::Path;
+use std::path::PathBuf;
+
+use crate::digest;
+use crate::digest::Digest;
+use crate::disk;
+use crate::fault::Fault;
+use crate::home::local::kept::Kept;
+use crate::home::local::lock::Held;
+use crate::home::not_as_left;
+use crate::home::not_open;
+use crate::journal;
+use crate::journal::Broken;
+use crate::journal::Checked;
+use crate::journal::Draft;
+use crate::journal::Entry;
+use crate::journal::Head;
+use crate::journal::Journal;
+use crate::journal::Torn;
+use crate::journal::Why;
+use crate::port::home::Aside;
+use crate::port::home::Home;
+use crate::port::home::Lease;
+use crate::port::home::Ready;
+use crate::port::home::Trouble;
+
+/// The largest head file.
+const HEAD_BYTES_MAX: u64 = 4096;
+/// The largest plan.
+const PLAN_BYTES_MAX: u64 = 1 << 30;
+/// How much is read at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// A journal in a folder of its own.
+#[derive(Debug)]
+pub struct Local {
+    folder: PathBuf,
+    kept: Option<Kept>,
+}
+
+impl Local {
+    /// The home in this folder (`.keyrota`), which need not be there yet.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), kept: None }
+    }
+
+    fn journal_path(&self) -> PathBuf {
+        self.folder.join("journal.jsonl")
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.folder.join("lock")
+    }
+
+    fn head_path(&self) -> PathBuf {
+        self.folder.join("head.json")
+    }
+
+    fn plan_path(&self, id: &Digest) -> PathBuf {
+        self.folder.join("plans").join(format!("{id}.json"))
+    }
+
+    /// The head and the journal's file, the head first: a journal only grows, so it is never behind a head read before it.
+    fn parts(&self) -> Result<(Option<Head>, Option<File>), Trouble> {
+        files::check_folder(&self.folder)?;
+        let mut head = self.head()?;
+        let journal = files::open_ours(&self.journal_path())?;
+        if head.is_none() && journal.is_some() {
+            // It may have been begun between our two looks.
+            head = self.head()?;
+        }
+        match (head, journal) {
+            (None, Some(_)) => Err(Broken::of(Why::HeadLost).into()),
+            (Some(head), None) if head != Head::NONE => Err(Broken::of(Why::Lost { head }).into()),
+            parts => Ok(parts),
+        }
+    }
+
+    fn read_parts(&self, head: Option<Head>, journal: Option<&File>) -> Result<Journal, Trouble> {
+        let mut bytes = Vec::new();
+        if let Some(mut file) = journal {
+            file.read_to_end(&mut bytes).map_err(|error| self.cannot_read(&error))?;
+        }
+        Ok(journal::read(bytes, head.as_ref())?)
+    }
+
+    fn cannot_read(&self, error: &io::Error) -> Fault {
+        Fault::io(format!("read `{}`", self.journal_path().display()), error)
+    }
+
+    fn set_aside(&self, count: u64, torn: &Torn) -> Result<Aside, Fault> {
+        let digest = digest::plain(&torn.bytes);
+        let file = format!("torn-{count}-{}", digest.short());
+        let path = self.folder.join(&file);
+        // There already: we died between keeping it and cutting it off.
+        if files::open_ours(&path)?.is_none() || disk::read(&path, torn.bytes.len() as u64)? != torn.bytes {
+            disk::create_new(&path, &torn.bytes, disk::PRIVATE_FILE)?;
+        }
+        Ok(Aside { file, bytes: torn.bytes.len() as u64, digest })
+    }
+
+    fn write(
+        &mut self,
+        lease: &Lease,
+        work: impl FnOnce(&mut Kept, &Path) -> Result<Vec<Entry>, Fault>,
+    ) -> Result<Vec<Entry>, Fault> {
+        let ours = self.kept.as_ref().is_some_and(|kept| kept.is_of(lease));
+        let held = lease.kept::<Held>().filter(|_| ours).ok_or_else(|| not_open("write the journal"))?;
+        // Whatever goes wrong from here on ends the run: the journal is put back only when all went well.
+        let mut kept = self.kept.take().ok_or_else(|| not_open("write the journal"))?;
+        held.check()?;
+        kept.fence()?;
+        let entries = work(&mut kept, &self.head_path())?;
+        self.kept = Some(kept);
+        Ok(entries)
+    }
+}
+
+impl Home for Local {
+    fn lock(&mut self, who: &str) -> Result<Lease, Fault> {
+        disk::make_folder(&self.folder, disk::PRIVATE_FOLDER)?;
+        files::check_folder(&self.folder)?;
+        Ok(Lease::new(Held::take(&self.lock_path(), who)?))
+    }
+
+    fn open(&mut self, lease: &Lease) -> Result<Ready, Trouble> {
+        self.kept = None;
+        let held = lease.kept::<Held>().filter(|held| held.is_at(&self.lock_path()));
+        let held = held.ok_or_else(|| Fault::report_bug("open the journal", "the lease is another home's"))?;
+        held.check()?;
+        disk::sweep(&self.head_path())?;
+        if self.parts()?.1.is_none() {
+            // The head comes first: from here on, a journal that is not there is a lost one, or has not begun.
+            disk::write_whole(&self.head_path(), &Head::NONE.to_bytes(), disk::PRIVATE_FILE)?;
+        }
+        let path = self.journal_path();
+        let mut appender = disk::Appender::open(&path, disk::PRIVATE_FILE)?;
+        let (head, file) = self.parts()?;
+        let file = file.ok_or_else(|| not_as_left("its file is gone"))?;
+        held.take_too(&file, &path)?;
+        let journal = self.read_parts(head, Some(&file))?;
+        let mut aside = None;
+        if let Some(torn) = journal.torn() {
+            aside = Some(self.set_aside(journal.count(), torn)?);
+            appender.cut(torn.from)?;
+        }
+        // What an earlier run only jotted must be durable before anything builds on it.
+        appender.sync()?;
+        let kept = Kept::new(path, file, appender, journal.tail(), lease)?;
+        kept.fence()?;
+        self.kept = Some(kept);
+        Ok(Ready { journal, aside })
+    }
+
+    fn append(&mut self, lease: &Lease, drafts: Vec<Draft>) -> Result<Vec<Entry>, Fault> {
+        let drawn = kept::draw(self.kept.as_ref(), lease, drafts)?;
+        self.write(lease, |kept, _| kept.append(drawn, true))
+    }
+
+    fn jot(&mut self, lease: &Lease, drafts: Vec<Draft>) -> Result<Vec<Entry>, Fault> {
+        let drawn = kept::draw(self.kept.as_ref(), lease, drafts)?;
+        self.write(lease, |kept, _| kept.append(drawn, false))
+    }
+
+    fn seal_head(&mut self, lease: &Lease) -> Result<Head, Fault> {
+        self.write(lease, |kept, path| kept.seal(path).map(|()| Vec::new()))?;
+        self.kept.as_ref().map(Kept::head).ok_or_else(|| not_open("seal the head"))
+    }
+
+    fn head(&self) -> Result<Option<Head>, Trouble> {
+        let path = self.head_path();
+        if files::open_ours(&path)?.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Head::from_bytes(&disk::read(&path, HEAD_BYTES_MAX)?)?))
+    }
+
+    fn read(&self) -> Result<Journal, Trouble> {
+        let (head, journal) = self.parts()?;
+        self.read_parts(head, journal.as_ref())
+    }
+
+    fn verify(&self, witness: Option<&Head>) -> Result<Checked, Trouble> {
+        let (head, journal) = self.parts()?;
+        let heads: Vec<Head> = head.iter().chain(witness).copied().collect();
+        let checked = match journal {
+            Some(file) => journal::verify(BufReader::with_capacity(READ_BYTES, file), &heads),
+            None => journal::verify(io::empty(), &heads),
+        };
+        checked.map_err(|error| self.cannot_read(&error))?.map_err(Trouble::Broken)
+    }
+
+    fn save_plan(&mut self, id: &Digest, bytes: &[u8]) -> Result<(), Fault> {
+        match self.plan(id)? {
+            Some(kept) if kept == bytes => return Ok(()),
+            Some(_) => {
+                return Err(Fault::give_up(format!("keep plan `{}`", id.short()), "another plan has its id")
+                    .hint(format!("somebody changed `{}`: move it away", self.plan_path(id).display())));
+            }
+            None => {}
+        }
+        disk::make_folder(&self.folder, disk::PRIVATE_FOLDER)?;
+        disk::make_folder(&self.folder.join("plans"), disk::PRIVATE_FOLDER)?;
+        files::check_folder(&self.folder.join("plans"))?;
+        disk::create_new(&self.plan_path(id), bytes, disk::PRIVATE_FILE)
+    }
+
+    fn plan(&self, id: &Digest) -> Result<Option<Vec<u8>>, Fault> {
+        files::check_folder(&self.folder)?;
+        files::check_folder(&self.folder.join("plans"))?;
+        let path = self.plan_path(id);
+        match files::open_ours(&path)? {
+            None => Ok(None),
+            Some(_) => disk::read(&path, PLAN_BYTES_MAX).map(Some),
+        }
+    }
+
+    fn plans(&self) -> Result<Vec<Digest>, Fault> {
+        files::check_folder(&self.folder)?;
+        let names = files::names(&self.folder.join("plans"))?;
+        let ids: BTreeSet<Digest> =
+            names.iter().filter_map(|name| Digest::parse(name.strip_suffix(".json")?).ok()).collect();
+        Ok(ids.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may stop at the first surprise and makes its world itself"
+)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use tempfile::TempDir;
+
+    use super::Local;
+    use crate::digest;
+    use crate::home::contract;
+    use crate::home::contract::World;
+    use crate::home::contract::note;
+    use crate::journal::Head;
+    use crate::port::home::Home;
+
+    struct Folder(TempDir);
+
+    impl World for Folder {
+        fn home(&self) -> Box<dyn Home> {
+            Box::new(Local::new(self.0.path().join(".keyrota")))
+        }
+
+        fn lines(&self) -> Vec<u8> {
+            fs::read(self.0.path().join(".keyrota/journal.jsonl")).unwrap_or_default()
+        }
+
+        fn put(&self, lines: Option<&[u8]>, head: Option<Head>) {
+            put(&self.0.path().join(".keyrota/journal.jsonl"), lines);
+            put(&self.0.path().join(".keyrota/head.json"), head.map(|head| head.to_bytes()).as_deref());
+        }
+
+        fn aside(&self, file: &str) -> Vec<u8> {
+            fs::read(self.0.path().join(".keyrota").join(file)).unwrap()
+        }
+    }
+
+    fn put(path: &Path, bytes: Option<&[u8]>) {
+        match bytes {
+            Some(bytes) => fs::write(path, bytes).unwrap(),
+            None => fs::remove_file(path).unwrap(),
+        }
+    }
+
+    #[test]
+    fn holds_the_contract() {
+        contract::holds(&|| Box::new(Folder(tempfile::tempdir().unwrap())));
+    }
+
+    #[test]
+    fn only_its_owner_enters() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("deep/.keyrota");
+        let mut home = Local::new(&at);
+        let lease = contract::begin(&mut home);
+        home.seal_head(&lease).unwrap();
+        let plan = digest::plain(b"plan");
+        home.save_plan(&plan, b"plan").unwrap();
+        let mode = |name: &str| fs::metadata(at.join(name)).unwrap().permissions().mode() & 0o7777;
+        for name in ["", "plans"] {
+            assert_eq!(mode(name), 0o700, "`{name}`");
+        }
+        for name in ["lock", "journal.jsonl", "head.json", &format!("plans/{plan}.json")] {
+            assert_eq!(mode(name), 0o600, "`{name}`");
+        }
+        for name in ["journal.jsonl", "head.json", ""] {
+            let before = fs::metadata(at.join(name)).unwrap().permissions();
+            fs::set_permissions(at.join(name), fs::Permissions::from_mode(before.mode() | 0o020)).unwrap();
+            assert!(home.read().unwrap_err().hint().unwrap().starts_with("`chmod "), "`{name}`");
+            fs::set_permissions(at.join(name), before).unwrap();
+        }
+        home.read().unwrap();
+    }
+
+    #[test]
+    fn links_are_refused() {
+        let plan = digest::plain(b"plan");
+        for name in ["journal.jsonl", "head.json", "lock", "plans", "."] {
+            let folder = tempfile::tempdir().unwrap();
+            let at = folder.path().join(".keyrota");
+            let mut home = Local::new(&at);
+            drop(contract::begin(&mut home));
+            home.save_plan(&plan, b"plan").unwrap();
+            let path = if name == "." { at.clone() } else { at.join(name) };
+            let away = folder.path().join("away");
+            fs::rename(&path, &away).unwrap();
+            symlink(&away, &path).unwrap();
+
+            let mut home = Local::new(&at);
+            let opens = home.lock("kim").is_ok_and(|lease| home.open(&lease).is_ok());
+            assert_eq!(opens, name == "plans", "`{name}`");
+            assert_eq!(home.read().is_ok(), ["plans", "lock"].contains(&name), "`{name}`");
+            let plans = home.plan(&plan).is_ok() && home.plans().is_ok() && home.save_plan(&plan, b"plan").is_ok();
+            assert_eq!(plans, !["plans", "."].contains(&name), "`{name}`");
+        }
+    }
+
+    #[test]
+    fn another_file_in_its_place_stops() {
+        for name in ["journal.jsonl", "lock"] {
+            let folder = Folder(tempfile::tempdir().unwrap());
+            let mut home = folder.home();
+            let lease = contract::begin(home.as_mut());
+            let path = folder.0.path().join(".keyrota").join(name);
+            let copy = folder.0.path().join("copy");
+            fs::copy(&path, &copy).unwrap();
+            fs::rename(&copy, &path).unwrap();
+            let lines = folder.lines();
+            assert!(home.append(&lease, vec![note("a")]).is_err(), "`{name}`");
+            assert!(home.seal_head(&lease).is_err(), "`{name}`");
+            assert_eq!(folder.lines(), lines);
+        }
+    }
+
+    #[test]
+    fn taking_the_lock_file_away_does_not_give_the_journal() {
+        let folder = Folder(tempfile::tempdir().unwrap());
+        let (mut home, mut rival) = (folder.home(), folder.home());
+        let lease = contract::begin(home.as_mut());
+        fs::remove_file(folder.0.path().join(".keyrota/lock")).unwrap();
+        let theirs = rival.lock("lee").unwrap();
+        assert!(rival.open(&theirs).unwrap_err().hint().unwrap().contains("fuser"));
+        assert!(home.append(&lease, vec![note("a")]).is_err());
+        drop(lease);
+        rival.open(&theirs).unwrap();
+        rival.append(&theirs, vec![note("a")]).unwrap();
+    }
+
+    #[test]
+    fn a_lease_of_another_home_opens_nothing() {
+        let (one, other) = (Folder(tempfile::tempdir().unwrap()), Folder(tempfile::tempdir().unwrap()));
+        let lease = one.home().lock("kim").unwrap();
+        assert!(other.home().open(&lease).is_err());
+    }
+}

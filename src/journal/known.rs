@@ -1,0 +1,247 @@
+//! What the journal knows of one key: what our own acts, looks and counts said, folded up.
+
+use std::collections::BTreeMap;
+
+use crate::digest::Digest;
+use crate::inventory::key::Past;
+use crate::journal::name::RunId;
+use crate::journal::parts::Base;
+use crate::journal::parts::Place;
+use crate::model::Change;
+use crate::model::Hour;
+use crate::model::Key;
+use crate::model::Member;
+use crate::model::Name;
+use crate::model::State;
+use crate::model::Version;
+use crate::model::VersionId;
+
+/// One key, as the journal knows it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Known {
+    /// Its versions as our own acts left them.
+    pub key: Key,
+    /// The open run that works on it.
+    pub open_run: Option<RunId>,
+    /// When somebody could first write under each version, by our own switches.
+    pub current_since: BTreeMap<VersionId, Hour>,
+    /// When each version was disabled.
+    pub retired_at: BTreeMap<VersionId, Hour>,
+    /// When each version's material ended.
+    pub destroyed_at: BTreeMap<VersionId, Hour>,
+    /// The version that was current when we last acted.
+    pub left_current: Option<VersionId>,
+    /// Whether the last switch went back, and no run was opened since.
+    pub rolled_back: bool,
+    /// The versions said to be known to others.
+    pub compromised: Vec<VersionId>,
+    /// Values that do not open and that nobody has settled, with the version that they name.
+    pub quarantine: BTreeMap<Place, Option<VersionId>>,
+    /// The stores with values sealed by it, and the last count of each.
+    pub stores: BTreeMap<Name, Option<Count>>,
+    /// Our last look at it.
+    pub look: Option<Look>,
+    versions: Vec<VersionId>,
+}
+
+/// A count of one store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Count {
+    /// When.
+    pub at: Hour,
+    /// How many under which version.
+    pub under: BTreeMap<VersionId, u64>,
+    /// How many name no version of the key.
+    pub strange: u64,
+    /// Whether it was whole and exact and found nothing strange.
+    pub clean: bool,
+}
+
+/// A look at a key.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Look {
+    /// When.
+    pub at: Hour,
+    /// Its versions.
+    pub versions: Key,
+    /// Per fleet and member, its sign of life.
+    pub signs: BTreeMap<Name, BTreeMap<Member, Sign>>,
+}
+
+/// A member's sign of life, over our own looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sign {
+    /// The sign's digest.
+    pub digest: Digest,
+    /// The look that first showed it.
+    pub since: Hour,
+    /// Whether it took the place of another: only then was the member seen alive.
+    pub changed: bool,
+}
+
+impl Known {
+    /// A run was opened that works on this key.
+    pub(super) fn opened(&mut self, run: &RunId, base: &Base) {
+        self.open_run = Some(run.clone());
+        self.rolled_back = false;
+        self.key = base.versions.clone();
+        if let Some(current) = base.versions.current() {
+            self.left_current = Some(current.id.clone());
+        }
+        for version in &base.versions.versions {
+            self.meet(&version.id);
+        }
+        // The stores of the newest plan: one that it no longer names no longer counts.
+        let mut stores: BTreeMap<_, _> = base.stores.iter().map(|name| (name.clone(), None)).collect();
+        for (name, count) in std::mem::take(&mut self.stores) {
+            stores.entry(name).and_modify(|slot| *slot = count);
+        }
+        self.stores = stores;
+    }
+
+    pub(super) fn ended(&mut self, run: &RunId) {
+        if self.open_run.as_ref() == Some(run) {
+            self.open_run = None;
+        }
+    }
+
+    /// A step changed this key. It cannot have acted before `begun`, and had acted `at`.
+    pub(super) fn changed(&mut self, change: &Change, begun: Hour, at: Hour) {
+        let before = self.key.clone();
+        // A refusal is passed over: a pointer's turn may say again what the backend has done, and a report must
+        // still be able to tell what happened.
+        if let Ok(after) = before.after(change) {
+            self.key = after;
+        }
+        match change {
+            Change::Add { version, promotes, .. } => {
+                self.meet(version);
+                if *promotes {
+                    self.turned(version, begun);
+                }
+            }
+            Change::Switch { to } => {
+                self.meet(to);
+                self.rolled_back = before.version(to).is_some_and(|version| version.state == State::DecryptOnly);
+                self.turned(to, begun);
+            }
+            Change::Retire { version } => {
+                self.retired_at.insert(version.clone(), at);
+            }
+            Change::Enable { version } => {
+                self.retired_at.remove(version);
+            }
+            Change::Discard { version } | Change::Destroy { version } => {
+                self.destroyed_at.insert(version.clone(), at);
+            }
+        }
+    }
+
+    /// The cryptoperiod counts from the earliest moment at which somebody may have written: the intent, not the outcome.
+    fn turned(&mut self, to: &VersionId, begun: Hour) {
+        self.current_since.entry(to.clone()).or_insert(begun);
+        self.left_current = Some(to.clone());
+    }
+
+    pub(super) fn adopted(
+        &mut self,
+        version: &VersionId,
+        fingerprint: Option<&crate::model::Fingerprint>,
+        current: bool,
+    ) {
+        self.meet(version);
+        if current {
+            self.left_current = Some(version.clone());
+            for other in self.key.versions.iter_mut().filter(|other| other.state == State::Current) {
+                other.state = State::DecryptOnly;
+            }
+        }
+        self.key.versions.retain(|other| other.id != *version);
+        let mut adopted = Version::new(version.clone(), if current { State::Current } else { State::Staged });
+        adopted.fingerprint = fingerprint.cloned();
+        self.key.versions.push(adopted);
+    }
+
+    pub(super) fn seen(&mut self, at: Hour, versions: &Key, members: &BTreeMap<Name, BTreeMap<Member, Digest>>) {
+        let before = self.look.take().unwrap_or_default();
+        // A member that this look did not show keeps its sign: silent is not gone.
+        let mut signs = before.signs;
+        for (fleet, members) in members {
+            let fleet = signs.entry(fleet.clone()).or_default();
+            for (member, digest) in members {
+                let sign = match fleet.get(member) {
+                    Some(sign) if sign.digest == *digest => *sign,
+                    old => Sign { digest: *digest, since: at, changed: old.is_some() },
+                };
+                fleet.insert(member.clone(), sign);
+            }
+        }
+        for version in &versions.versions {
+            self.meet(&version.id);
+        }
+        self.look = Some(Look { at, versions: versions.clone(), signs });
+    }
+
+    pub(super) fn compromised(&mut self, version: &VersionId) {
+        if !self.compromised.contains(version) {
+            self.compromised.push(version.clone());
+        }
+    }
+
+    fn meet(&mut self, version: &VersionId) {
+        if !self.versions.contains(version) {
+            self.versions.push(version.clone());
+        }
+    }
+
+    /// Every version that the journal has seen, in the order in which it met them.
+    #[must_use]
+    pub fn versions(&self) -> &[VersionId] {
+        &self.versions
+    }
+
+    /// When a version was last known clean: since then every store was counted, clean, with nothing under it.
+    #[must_use]
+    pub fn clean_at(&self, version: &VersionId) -> Option<Hour> {
+        let mut oldest = None;
+        for count in self.stores.values() {
+            let count =
+                count.as_ref().filter(|count| count.clean && count.under.get(version).is_none_or(|n| *n == 0))?;
+            oldest = Some(oldest.map_or(count.at, |hour: Hour| hour.min(count.at)));
+        }
+        oldest
+    }
+
+    /// How many quarantined values pin each version. One that names none may need any of them, so it pins them all.
+    #[must_use]
+    pub fn quarantined(&self) -> BTreeMap<VersionId, u64> {
+        let mut pinned = BTreeMap::new();
+        let mut pin = |version: &VersionId| {
+            let count: &mut u64 = pinned.entry(version.clone()).or_default();
+            *count = count.saturating_add(1);
+        };
+        for names in self.quarantine.values() {
+            match names {
+                Some(version) => pin(version),
+                None => self.versions.iter().filter(|id| !self.destroyed_at.contains_key(*id)).for_each(&mut pin),
+            }
+        }
+        pinned
+    }
+
+    /// The same, for the inventory.
+    #[must_use]
+    pub fn past(&self) -> Past {
+        Past {
+            open_run: self.open_run.as_ref().map(ToString::to_string),
+            current_since: self.current_since.clone(),
+            retired_at: self.retired_at.clone(),
+            clean_at: self.versions.iter().filter_map(|id| Some((id.clone(), self.clean_at(id)?))).collect(),
+            known: self.versions.clone(),
+            left_current: self.left_current.clone(),
+            rolled_back: self.rolled_back,
+            quarantined: self.quarantined(),
+            compromised: self.compromised.clone(),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The plan: a dated, ordered graph of steps for every key that has something to be done, and the document
+//! whose bytes are that plan.
+//! Never here: asking the world or the hour; deciding what happens next while it runs (that is `course`).
+
+pub mod aspect;
+pub mod base;
+pub mod bound;
+pub mod draw;
+pub mod estimate;
+pub mod graph;
+pub mod pass;
+pub mod phrase;
+pub mod progress;
+pub mod proof;
+pub mod rule;
+pub mod step;
+pub mod words;
+
+pub use base::Base;
+pub use bound::Bound;
+pub use draw::draw;
+pub use proof::Proof;
+pub use step::Gate;
+pub use step::Part;
+pub use step::Step;
+pub use step::Waiting;
+
+use crate::decision::Decision;
+use crate::model::Hour;
+use crate::model::KeyName;
+use crate::model::VersionId;
+use crate::policy::Policy;
+use crate::policy::meant::project::Settings;
+use serde::Deserialize;
+use serde::Serialize;
+
+/// What is to be done, for all keys, and everything that is needed to do it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The version of keyrota that drew it.
+    pub tool: String,
+    /// When it was drawn.
+    pub made: Hour,
+    /// Until when it may be opened.
+    pub expires: Hour,
+    /// The project's settings.
+    pub settings: Settings,
+    /// The policies of the keys in it, every value resolved.
+    pub policies: Vec<Policy>,
+    /// What was decided for every key, also for those with nothing to do.
+    pub decisions: Vec<Decision>,
+    /// Keys that are planned together, each group by itself.
+    pub units: Vec<Unit>,
+}
+
+/// Keys that are planned together, because they share something that orders them. Steps of different units
+/// are independent of each other.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unit {
+    /// Its keys.
+    pub keys: Vec<Planned>,
+    /// Its steps, in the one order.
+    pub steps: Vec<Step>,
+    /// The inequalities that timing rests on.
+    pub bounds: Vec<Bound>,
+    /// What was proved, once it was.
+    pub proof: Option<Proof>,
+}
+
+/// One key's part of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Planned {
+    /// The key.
+    pub name: KeyName,
+    /// What kind of plan it is.
+    pub kind: Kind,
+    /// The version that is left behind, where there is one.
+    pub old: Option<VersionId>,
+    /// The version that is made or moved to.
+    pub new: crate::model::Which,
+    /// The world as the plan found it.
+    pub base: Base,
+}
+
+/// What kind of plan a key has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Its first version is made.
+    First,
+    /// A new version takes the old one's place.
+    Rotate,
+    /// Values are moved to the version that is current already, and the old one is retired.
+    Follow,
+    /// A retired version's values are moved, and it is retired anew.
+    Reopen,
+    /// An old version's material ends.
+    Destroy,
+}
+
+impl Unit {
+    /// A step's name for people: `policy/key/3-switch`, counted for each key.
+    #[must_use]
+    pub fn step_name(&self, index: usize) -> String {
+        let Some(step) = self.steps.get(index) else { return String::new() };
+        let number = self.steps.iter().take(index + 1).filter(|other| other.key == step.key).count();
+        match self.keys.get(step.key) {
+            Some(key) => format!("{}/{number}-{}", key.name, step.part.act()),
+            None => format!("{number}-{}", step.part.act()),
+        }
+    }
+
+    /// The names of all its steps, in order.
+    #[must_use]
+    pub fn step_names(&self) -> Vec<String> {
+        let mut counts = vec![0_usize; self.keys.len()];
+        self.steps
+            .iter()
+            .map(|step| {
+                let number = counts.get_mut(step.key).map_or(0, |count| {
+                    *count += 1;
+                    *count
+                });
+                let key = self.keys.get(step.key).map(|key| key.name.to_string()).unwrap_or_default();
+                format!("{key}/{number}-{}", step.part.act())
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,163 @@
+//! One key as the planner sees it: its policy, its fleets and stores, what its backend can do, and what kind
+//! of plan it gets. Passes and rules ask here and never for an adapter's name.
+
+use crate::inventory::Able;
+use crate::inventory::Census;
+use crate::inventory::Disables;
+use crate::inventory::KeySeen;
+use crate::inventory::Mover;
+use crate::model::KeyName;
+use crate::model::Member;
+use crate::model::Name;
+use crate::model::Span;
+use crate::model::VersionId;
+use crate::plan::Kind;
+use crate::policy::Policy;
+use crate::policy::meant::Fleet;
+use crate::policy::meant::Key;
+use crate::policy::meant::check::When;
+use crate::policy::meant::fleet::Holds;
+use crate::policy::meant::fleet::Learns;
+use crate::policy::meant::fleet::Members;
+use crate::policy::meant::fleet::Writes;
+use crate::policy::meant::key::Retire;
+
+/// Which act is the turn: the last act of ours without which nobody seals under the new version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// The making of the version: the backend promotes it, or members write with it by themselves.
+    Add,
+    /// The rewrap: a fleet holds one version at a time, or the version is current already.
+    Rewrap,
+    /// The switch, and the fleets' own pointers.
+    Switch,
+    /// None: nobody will seal under another version than today.
+    None,
+}
+
+/// One key as the planner sees it.
+#[derive(Debug, Clone)]
+pub struct Aspect<'a> {
+    /// Its name.
+    pub name: KeyName,
+    /// Its policy.
+    pub policy: &'a Policy,
+    /// What its policy says of it.
+    pub key: &'a Key,
+    /// What was seen of it.
+    pub seen: &'a KeySeen,
+    /// What its backend can do.
+    pub able: Able,
+    /// What kind of plan it gets.
+    pub kind: Kind,
+    /// Its fleets, in the policy's order.
+    pub fleets: Vec<(&'a Name, &'a Fleet)>,
+    /// The version that is left behind.
+    pub old: Option<VersionId>,
+}
+
+impl<'a> Aspect<'a> {
+    /// A key as the planner sees it; nothing where its backend could not be asked.
+    #[must_use]
+    pub fn new(policy: &'a Policy, name: KeyName, key: &'a Key, seen: &'a KeySeen, kind: Kind) -> Option<Self> {
+        let fleets = key.used_by.iter().filter_map(|name| policy.fleets.get_key_value(name)).collect();
+        Some(Self { name, policy, key, seen, able: seen.able?, kind, fleets, old: None })
+    }
+
+    /// Which act is the turn.
+    #[must_use]
+    pub fn turn(&self) -> Turn {
+        let by_themselves = self.writers().any(|(_, fleet)| matches!(fleet.writes, Writes::NewestAfter(_)));
+        match self.kind {
+            Kind::Destroy => Turn::None,
+            Kind::Follow | Kind::Reopen => Turn::Rewrap,
+            Kind::First | Kind::Rotate if self.able.promotes || by_themselves => Turn::Add,
+            Kind::Rotate if self.holds_one() => Turn::Rewrap,
+            Kind::First | Kind::Rotate => Turn::Switch,
+        }
+    }
+
+    /// Whether a fleet of it holds one version at a time.
+    #[must_use]
+    pub fn holds_one(&self) -> bool {
+        self.fleets.iter().any(|(_, fleet)| fleet.holds == Holds::One)
+    }
+
+    /// The fleets that write.
+    pub fn writers(&self) -> impl Iterator<Item = &(&'a Name, &'a Fleet)> {
+        self.fleets.iter().filter(|(_, fleet)| fleet.writes != Writes::Never)
+    }
+
+    /// Whether values are sealed by it that somebody can move.
+    #[must_use]
+    pub fn moves(&self) -> bool {
+        self.seen.stores.values().any(|store| store.mover != Mover::Nobody)
+    }
+
+    /// Whether a service moves values of its own.
+    #[must_use]
+    pub fn moved_by_service(&self) -> bool {
+        self.seen.stores.values().any(|store| store.mover == Mover::Itself)
+    }
+
+    /// Whether the old version is disabled at the end of a rotation.
+    #[must_use]
+    pub fn retires(&self) -> bool {
+        self.old.is_some() && self.able.disables != Disables::No && matches!(self.key.retire, Retire::After { .. })
+    }
+
+    /// How long normal traffic runs before the old version is disabled: no shorter than any cache.
+    #[must_use]
+    pub fn soak(&self) -> Span {
+        let after = match self.key.retire {
+            Retire::After { after, .. } => after,
+            Retire::Never => Span::ZERO,
+        };
+        after.max(self.longest(|fleet| fleet.caches))
+    }
+
+    /// The longest of something over all fleets.
+    #[must_use]
+    pub fn longest(&self, of: impl Fn(&Fleet) -> Span) -> Span {
+        self.fleets.iter().map(|(_, fleet)| of(fleet)).max().unwrap_or(Span::ZERO)
+    }
+
+    /// Whether the policy has checks of this moment.
+    #[must_use]
+    pub fn checks(&self, when: When) -> bool {
+        self.key.checks.iter().any(|check| check.when.contains(&when))
+    }
+
+    /// How many values are under a version, as far as was counted.
+    #[must_use]
+    pub fn values(&self, of: impl Fn(&Census) -> u64) -> u64 {
+        self.seen.stores.values().filter_map(|store| store.census.as_ref()).map(of).sum()
+    }
+
+    /// The members that the policy lists.
+    #[must_use]
+    pub fn listed(fleet: &'a Fleet) -> &'a [Member] {
+        match &fleet.members {
+            Members::Listed(members) => members,
+            Members::FromProof { .. } | Members::FromCommand { .. } => &[],
+        }
+    }
+
+    /// Whether a fleet comes to know a version only by restarting.
+    #[must_use]
+    pub fn learns_by_restart(fleet: &Fleet) -> bool {
+        fleet.learns == Learns::Restart
+    }
+
+    /// Whether a fleet comes to write under a version only by restarting.
+    #[must_use]
+    pub fn follows_by_restart(fleet: &Fleet) -> bool {
+        fleet.writes == Writes::Current && crate::decision::lead::follows(fleet) == Learns::Restart
+    }
+
+    /// Whether the backend's own notion of the current version is switched by an act of ours.
+    #[must_use]
+    pub fn switches(&self) -> bool {
+        matches!(self.kind, Kind::First | Kind::Rotate) && !self.able.promotes
+    }
+}

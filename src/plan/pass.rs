@@ -1,0 +1,324 @@
+//! The passes: each adds one kind of step to a key's part of the plan. None of them orders anything; the
+//! rules do that.
+
+use crate::decision::lead::follow_span;
+use crate::decision::lead::learn_span;
+use crate::inventory::Disables;
+use crate::model::Member;
+use crate::model::Name;
+use crate::model::Risk;
+use crate::model::Span;
+use crate::plan::Kind;
+use crate::plan::aspect::Aspect;
+use crate::plan::aspect::Turn;
+use crate::plan::estimate::Estimate;
+use crate::plan::step::Gate;
+use crate::plan::step::Part;
+use crate::plan::step::Step;
+use crate::plan::step::Waiting;
+use crate::plan::step::Why;
+use crate::policy::meant::Fleet;
+use crate::policy::meant::check::When;
+use crate::policy::meant::fleet::Holds;
+use crate::policy::meant::fleet::Learns;
+use crate::policy::meant::fleet::Members;
+use crate::policy::meant::fleet::Writes;
+
+/// The passes, in no order that matters.
+pub const PASSES: [fn(&Aspect<'_>, &mut Vec<Step>); 7] =
+    [checks, material, learning, turn, moving, retiring, destroying];
+
+/// All steps of one key, unordered, for the key at this place of its unit.
+#[must_use]
+pub fn steps(aspect: &Aspect<'_>, slot: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for pass in PASSES {
+        pass(aspect, &mut steps);
+    }
+    for step in &mut steps {
+        step.key = slot;
+    }
+    mark_turn(aspect, &mut steps);
+    steps
+}
+
+fn step(part: Part) -> Step {
+    let risk = if part == Part::Destroy { Risk::Irreversible } else { Risk::Safe };
+    Step { key: 0, part, needs: Vec::new(), gates: Vec::new(), risk, turn: false, estimate: Estimate::default() }
+}
+
+fn wait(until: Waiting, gates: Vec<Gate>) -> Step {
+    Step { gates, ..step(Part::Wait { until }) }
+}
+
+fn after(by: Span) -> Gate {
+    Gate::After { by }
+}
+
+fn checks(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
+    let mut ask = |when, again| {
+        if aspect.checks(when) {
+            steps.push(step(Part::Check { when, again }));
+        }
+    };
+    ask(When::Before, false);
+    match aspect.kind {
+        Kind::Destroy => return ask(When::Before, true),
+        Kind::First | Kind::Rotate => {
+            // Hours lie between opening the plan and the turn, except where the making of the version is the turn.
+            if aspect.turn() != Turn::Add || aspect.key.window.is_some() {
+                ask(When::Before, true);
+            }
+            ask(When::Added, false);
+            ask(When::Readable, false);
+            ask(When::Switched, false);
+        }
+        Kind::Follow | Kind::Reopen => ask(When::Before, true),
+    }
+    ask(When::Written, false);
+    if aspect.moves() && aspect.old.is_some() {
+        ask(When::Moved, false);
+    }
+    if aspect.retires() {
+        ask(When::Retired, false);
+    }
+}
+
+/// What makes versions and keeps what was.
+fn material(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
+    if aspect.kind == Kind::Destroy {
+        return;
+    }
+    if aspect.kind == Kind::Rotate && aspect.moves() {
+        let old = aspect.old.clone();
+        let values = aspect.values(|census| old.as_ref().map_or(0, |old| census.of(old)));
+        steps.push(Step { estimate: Estimate::values(values), ..step(Part::Open) });
+    }
+    if aspect.key.pre_images.is_some() && aspect.old.is_some() {
+        steps.push(step(Part::Keep));
+    }
+    match aspect.kind {
+        Kind::First | Kind::Rotate => steps.push(step(Part::Add)),
+        Kind::Reopen => steps.push(step(Part::Enable)),
+        Kind::Follow | Kind::Destroy => {}
+    }
+}
+
+/// How every member comes to know the new version.
+fn learning(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
+    if matches!(aspect.kind, Kind::Destroy | Kind::Reopen) {
+        return;
+    }
+    let made = aspect.kind != Kind::Follow;
+    for (name, fleet) in &aspect.fleets {
+        let fleet_name = (*name).clone();
+        if made && fleet.deliver.is_some() {
+            steps.push(step(Part::Deliver { fleet: fleet_name.clone() }));
+        }
+        let holds_one = fleet.holds == Holds::One;
+        let learns = Aspect::learns_by_restart(fleet) || !made && Aspect::follows_by_restart(fleet);
+        if learns && !holds_one && fleet.restart.is_some() {
+            steps.push(restart(fleet, name, None, Why::Learn));
+        }
+        if let Some(wait) = readable(aspect, name, fleet).filter(|_| !holds_one) {
+            steps.push(wait);
+        }
+    }
+    // Grace is a gate only where the turn is an act of its own; elsewhere it is an inequality.
+    if made && aspect.turn() != Turn::Add && !aspect.key.grace.is_zero() {
+        steps.push(wait(Waiting::Grace, vec![after(aspect.key.grace)]));
+    }
+}
+
+fn readable(aspect: &Aspect<'_>, name: &Name, fleet: &Fleet) -> Option<Step> {
+    let by = match fleet.learns {
+        Learns::Every { .. } => learn_span(fleet),
+        Learns::Always | Learns::Restart => Span::ZERO,
+    };
+    let mut gates = Vec::new();
+    if fleet.proof.is_some() {
+        let at_least = match &fleet.members {
+            Members::Listed(members) => u32::try_from(members.len()).unwrap_or(u32::MAX),
+            Members::FromProof { at_least } | Members::FromCommand { at_least, .. } => *at_least,
+        };
+        gates.push(Gate::Proof { fleet: name.clone(), at_least });
+    } else if !by.is_zero() {
+        gates.push(after(by));
+    }
+    if gates.is_empty() {
+        return None;
+    }
+    if aspect.turn() == Turn::Add && aspect.old.is_some() {
+        gates.extend(deadline(aspect, fleet));
+    }
+    Some(wait(Waiting::Readable { fleet: name.clone() }, gates))
+}
+
+/// Where members write by themselves after a delay, the rescue of silent members must begin before the first
+/// of them does: the fuse less what the rescue takes.
+fn deadline(aspect: &Aspect<'_>, fleet: &Fleet) -> Option<Gate> {
+    let fuse = fuse(aspect)?;
+    Some(Gate::NotAfter { within: fuse.less(reach(fleet)) })
+}
+
+/// The shortest delay after which a member writes with the newest version by itself.
+pub(crate) fn fuse(aspect: &Aspect<'_>) -> Option<Span> {
+    let delays = aspect.writers().filter_map(|(_, fleet)| match fleet.writes {
+        Writes::NewestAfter(delay) => Some(delay),
+        Writes::Current | Writes::Never => None,
+    });
+    delays.min()
+}
+
+/// How soon a silent member can be made to know: by its own next look, or by a restart.
+pub(crate) fn reach(fleet: &Fleet) -> Span {
+    let learns = fleet.learns.at_most();
+    let restart = fleet.restart.as_ref().map(|restart| restart.within);
+    learns.into_iter().chain(restart).min().unwrap_or(Span::ZERO)
+}
+
+fn restart(fleet: &Fleet, name: &Name, member: Option<Member>, why: Why) -> Step {
+    let seconds = fleet.restart.as_ref().map_or(0, |restart| restart.within.as_seconds());
+    Step { estimate: Estimate::seconds(seconds), ..step(Part::Restart { fleet: name.clone(), member, why }) }
+}
+
+/// What makes members write under the new version.
+fn turn(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
+    if matches!(aspect.kind, Kind::Destroy | Kind::Reopen) {
+        return;
+    }
+    if aspect.switches() {
+        steps.push(step(Part::Switch));
+    }
+    for (name, fleet) in &aspect.fleets {
+        if fleet.holds == Holds::One && aspect.kind != Kind::First {
+            take_turns(name, fleet, steps);
+            continue;
+        }
+        if fleet.point.is_some() && aspect.kind != Kind::Follow {
+            steps.push(step(Part::Point { fleet: (*name).clone(), member: None }));
+        }
+        if aspect.kind != Kind::Follow && Aspect::follows_by_restart(fleet) && fleet.restart.is_some() {
+            steps.push(restart(fleet, name, None, Why::Follow));
+        }
+    }
+}
+
+/// Members that hold one version at a time take turns: each is pointed at the new version, finds every value
+/// under it, and starts.
+fn take_turns(name: &Name, fleet: &Fleet, steps: &mut Vec<Step>) {
+    let members: Vec<Option<Member>> = match Aspect::listed(fleet) {
+        [] => vec![None],
+        listed => listed.iter().cloned().map(Some).collect(),
+    };
+    for member in members {
+        if fleet.point.is_some() {
+            steps.push(step(Part::Point { fleet: name.clone(), member: member.clone() }));
+        }
+        steps.push(step(Part::Sweep { fleet: name.clone(), member: member.clone() }));
+        steps.push(restart(fleet, name, member, Why::Follow));
+    }
+}
+
+/// What moves values, and what must have landed before the closing round.
+fn moving(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
+    if aspect.kind == Kind::Destroy || aspect.old.is_none() {
+        return;
+    }
+    for (name, fleet) in aspect.writers() {
+        steps.extend(written(aspect, name, fleet));
+    }
+    if aspect.moves() {
+        let old = aspect.old.clone();
+        let estimate = Estimate::values(aspect.values(|census| old.as_ref().map_or(0, |old| census.of(old))));
+        steps.push(Step { estimate, ..step(Part::Rewrap { service: aspect.moved_by_service() }) });
+        steps.push(Step { estimate, ..step(Part::Close) });
+        if aspect.moved_by_service() {
+            let by = aspect.longest(|fleet| fleet.in_flight);
+            steps.push(wait(Waiting::Landed, vec![after(by)]));
+        }
+    }
+}
+
+fn written(aspect: &Aspect<'_>, name: &Name, fleet: &Fleet) -> Option<Step> {
+    let by = match fleet.writes {
+        Writes::Never => return None,
+        Writes::NewestAfter(delay) => learn_span(fleet).plus(delay),
+        // A restart of ours ends the old writes; what follows by itself takes as long as it takes.
+        Writes::Current if Aspect::follows_by_restart(fleet) || fleet.holds == Holds::One => Span::ZERO,
+        Writes::Current => follow_span(fleet),
+    };
+    // No wait is drawn that nothing depends on.
+    let depends = aspect.moves() || aspect.checks(When::Written);
+    depends.then(|| wait(Waiting::Written { fleet: name.clone() }, vec![after(by.plus(fleet.in_flight))]))
+}
+
+/// What takes the old version out of use.
+fn retiring(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
+    if aspect.kind == Kind::Destroy || !aspect.retires() {
+        return;
+    }
+    if !aspect.soak().is_zero() {
+        steps.push(wait(Waiting::Soak, vec![after(aspect.soak())]));
+    }
+    take_away(aspect, steps);
+    steps.push(step(Part::Retire));
+    if aspect.moves() {
+        steps.push(step(Part::Recount));
+    }
+}
+
+fn take_away(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
+    for (name, fleet) in &aspect.fleets {
+        if fleet.withdraw.is_some() {
+            steps.push(step(Part::Withdraw { fleet: (*name).clone() }));
+            // A member that holds one version let go of the old one when it started with the new one.
+            if Aspect::learns_by_restart(fleet) && fleet.holds == Holds::Many && fleet.restart.is_some() {
+                steps.push(restart(fleet, name, None, Why::Forget));
+            }
+        }
+    }
+}
+
+/// What ends an old version's material, in a plan of its own.
+fn destroying(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
+    if aspect.kind != Kind::Destroy {
+        return;
+    }
+    let watch = aspect.longest(|fleet| learn_span(fleet).plus(fleet.in_flight).plus(fleet.caches));
+    if !watch.is_zero() {
+        steps.push(wait(Waiting::Watch, vec![after(watch)]));
+    }
+    if aspect.moves() {
+        steps.push(step(Part::Recount));
+    }
+    if aspect.able.disables == Disables::No {
+        take_away(aspect, steps);
+    }
+    steps.push(step(Part::Destroy));
+}
+
+/// Marks the steps that are the turn: they carry the class, the window and the approval.
+fn mark_turn(aspect: &Aspect<'_>, steps: &mut [Step]) {
+    let turn = aspect.turn();
+    let span: u64 = steps.iter().filter(|step| step.part.member().is_some()).map(|step| step.estimate.seconds).sum();
+    let window = |step: &Step| {
+        let lasts = Span::seconds(span.saturating_add(step.estimate.seconds));
+        aspect.key.window.clone().map(|window| Gate::Window { window, lasts })
+    };
+    for step in steps.iter_mut() {
+        step.turn = match (&step.part, turn) {
+            (Part::Add, Turn::Add) | (Part::Rewrap { .. }, Turn::Rewrap) | (Part::Switch, Turn::Switch) => true,
+            (Part::Point { .. }, Turn::Switch) => true,
+            _ => false,
+        };
+        if step.turn && aspect.kind != Kind::First {
+            step.risk = Risk::Switch;
+            step.gates.extend(window(step));
+        }
+        // The last look at the world is taken when the window is open, not hours before.
+        if matches!(step.part, Part::Check { again: true, .. }) && aspect.kind != Kind::First {
+            step.gates.extend(window(step));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What timing rests on, as inequalities a reviewer can check.
+
+use crate::decision::lead::lead;
+use crate::decision::lead::learn_span;
+use crate::model::Span;
+use crate::plan::Bound;
+use crate::plan::Kind;
+use crate::plan::aspect::Aspect;
+use crate::plan::aspect::Turn;
+use crate::plan::bound::Term;
+use crate::plan::pass::fuse;
+use crate::plan::pass::reach;
+use crate::plan::rule::Code;
+use crate::policy::meant::Fleet;
+
+/// The inequalities of one key's plan.
+#[must_use]
+pub fn bounds(aspect: &Aspect<'_>) -> Vec<Bound> {
+    let mut bounds = Vec::new();
+    if matches!(aspect.kind, Kind::Rotate) {
+        bounds.push(period(aspect));
+        let slowest = aspect.fleets.iter().max_by_key(|(_, fleet)| learn_span(fleet));
+        if let Some((name, fleet)) = slowest {
+            bounds.extend(readable(aspect, name.as_str(), fleet));
+        }
+        bounds.extend(grace(aspect));
+    }
+    let caches = aspect.longest(|fleet| fleet.caches);
+    if aspect.retires() && !caches.is_zero() {
+        bounds.push(Bound {
+            rule: Code::R41,
+            about: "no cache outlives the wait before the old version is disabled".into(),
+            there: Term::new("soak", aspect.soak()),
+            needed: vec![Term::new("caches", caches)],
+        });
+    }
+    bounds
+}
+
+fn period(aspect: &Aspect<'_>) -> Bound {
+    let fleets: Vec<&Fleet> = aspect.fleets.iter().map(|(_, fleet)| *fleet).collect();
+    let lead = lead(aspect.key, &fleets, Some(&aspect.able), Span::ZERO);
+    let terms = [
+        ("readable", lead.readable),
+        ("rest of grace", lead.grace),
+        ("window", lead.window),
+        ("written", lead.written),
+        ("in flight", lead.in_flight),
+        ("early by", aspect.key.early_by),
+    ];
+    Bound {
+        rule: Code::R20,
+        about: "a rotation fits into the time that a version may be current".into(),
+        there: Term::new("rotate_every", aspect.key.rotate_every),
+        needed: terms
+            .into_iter()
+            .filter(|(_, span)| !span.is_zero())
+            .map(|(name, span)| Term::new(name, span))
+            .collect(),
+    }
+}
+
+/// Where members write by themselves after a delay, the slowest reader must be faster, with time left to
+/// rescue a silent one.
+fn readable(aspect: &Aspect<'_>, name: &str, fleet: &Fleet) -> Option<Bound> {
+    if aspect.turn() != Turn::Add {
+        return None;
+    }
+    Some(Bound {
+        rule: Code::R20,
+        about: format!("every member of `{name}` can read the new version before the first one writes with it"),
+        there: Term::new("newest_after", fuse(aspect)?),
+        needed: vec![Term::new(format!("{name} learns"), learn_span(fleet)), Term::new("rescue", reach(fleet))],
+    })
+}
+
+/// Where the making of the version is the turn, grace is judged here and not waited for.
+fn grace(aspect: &Aspect<'_>) -> Option<Bound> {
+    if aspect.turn() != Turn::Add || aspect.key.grace.is_zero() {
+        return None;
+    }
+    Some(Bound {
+        rule: Code::R21,
+        about: "the new version is there for the grace period before anybody writes with it".into(),
+        there: Term::new("first write after", fuse(aspect).unwrap_or(Span::ZERO)),
+        needed: vec![Term::new("grace", aspect.key.grace)],
+    })
+}

@@ -1,0 +1,288 @@
+//! Where key material lives: looked at, changed one version at a time, and asked for material.
+
+use crate::fault::Fault;
+use crate::inventory::Able;
+use crate::inventory::key::Drift;
+use crate::model::Change;
+use crate::model::Fingerprint;
+use crate::model::Hour;
+use crate::model::Key;
+use crate::model::Refusal;
+use crate::model::State;
+use crate::model::Version;
+use crate::model::VersionId;
+use crate::policy::meant::key::Algorithm;
+use crate::secret::Secret;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A place for keys. `at` is always the key's own place in it. Every change is durable when it returns, and the same change
+/// twice is the same change once.
+pub trait Backend {
+    /// Which world this is, so that a plan drawn for another is refused.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    fn world(&self) -> Result<String, Fault>;
+
+    /// What it can do.
+    fn able(&self) -> Able;
+
+    /// What stands at a place. Reads only.
+    ///
+    /// # Errors
+    /// It cannot be asked, or not safely (a key that others can read).
+    fn look(&self, at: &str) -> Result<Look, Fault>;
+
+    /// Chooses the next version's id and material in memory. Nothing is written: whoever asks writes down id and fingerprint
+    /// first, so that after a crash it knows its own.
+    ///
+    /// # Errors
+    /// [`Failed::Refused`]: it makes no such key.
+    fn prepare(&self, at: &str, algorithm: Algorithm) -> Result<Prepared, Failed>;
+
+    /// Makes a change, durably. `prepared` goes with [`Change::Add`] while it is at hand; after a crash the change alone finds
+    /// what was made, or says [`Failed::Unmade`].
+    ///
+    /// # Errors
+    /// [`Failed`], and then the place is as it was, or as far as a repeat of the same change finds it.
+    fn change(&self, at: &str, change: &Change, prepared: Option<&Prepared>, now: Hour) -> Result<(), Failed>;
+
+    /// The key's bytes.
+    ///
+    /// # Errors
+    /// [`Failed::Refused`]: the version is disabled or destroyed, or material never leaves this backend.
+    fn material(&self, at: &str, version: &VersionId) -> Result<Secret, Failed>;
+
+    /// The version exactly as the backend's `as` writes it, no newline: what is delivered.
+    ///
+    /// # Errors
+    /// As [`Backend::material`].
+    fn encoded(&self, at: &str, version: &VersionId) -> Result<Secret, Failed>;
+
+    /// Takes into our books a version that somebody else put there.
+    ///
+    /// # Errors
+    /// [`Failed::Refused`]: there is no such version.
+    fn adopt(&self, at: &str, version: &VersionId, now: Hour) -> Result<(), Failed>;
+}
+
+/// What stands at a place.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Look {
+    /// Its versions, oldest first.
+    pub key: Key,
+    /// What kind of key each version is, where that can be seen.
+    pub algorithms: BTreeMap<VersionId, Algorithm>,
+    /// What is not as we left it.
+    pub drift: Vec<Drift>,
+    /// Versions that lie there and that the books do not know, with their fingerprints: our own `add` that a crash cut off, or
+    /// somebody else's.
+    pub strays: BTreeMap<VersionId, Fingerprint>,
+    /// Files that are no version. They are never touched.
+    pub unknown_files: Vec<String>,
+}
+
+/// A version chosen and not yet made. Its material cannot be printed.
+pub struct Prepared {
+    /// Its id.
+    pub version: VersionId,
+    /// What tells its material from any other.
+    pub fingerprint: Option<Fingerprint>,
+    /// What kind of key it is.
+    pub algorithm: Algorithm,
+    /// The key's bytes, where we choose them.
+    pub material: Option<Secret>,
+}
+
+impl Prepared {
+    /// The change that makes it.
+    #[must_use]
+    pub fn add(&self, promotes: bool) -> Change {
+        Change::Add { version: self.version.clone(), fingerprint: self.fingerprint.clone(), promotes }
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("version", &self.version).finish_non_exhaustive()
+    }
+}
+
+/// Why a backend did not do as asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failed {
+    /// The world failed: what was asked may or may not have happened.
+    Fault(Fault),
+    /// It will not be done as things stand, and nothing was changed.
+    Refused {
+        /// Why.
+        why: String,
+        /// The way out.
+        hint: Option<String>,
+    },
+    /// The version to add was chosen by a process that died before it made anything: prepare another.
+    Unmade(VersionId),
+}
+
+impl Failed {
+    /// A refusal.
+    #[must_use]
+    pub fn refused(why: impl fmt::Display) -> Self {
+        Self::Refused { why: why.to_string(), hint: None }
+    }
+
+    /// A refusal with the way out.
+    #[must_use]
+    pub fn refused_with(why: impl fmt::Display, hint: impl Into<String>) -> Self {
+        Self::Refused { why: why.to_string(), hint: Some(hint.into()) }
+    }
+
+    /// The way out, where one is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Fault(fault) => fault.hint.as_deref(),
+            Self::Refused { hint, .. } => hint.as_deref(),
+            Self::Unmade(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fault(fault) => fault.fmt(f),
+            Self::Refused { why, .. } => f.write_str(why),
+            Self::Unmade(id) => write!(f, "version `{id}` was chosen and never made"),
+        }
+    }
+}
+
+impl std::error::Error for Failed {}
+
+impl From<Fault> for Failed {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self::refused(refusal)
+    }
+}
+
+/// The key after `change` with its dates, or nothing where it stands so already. This is what "the same twice is once" and
+/// "another's is not ours" mean, for every backend that keeps its own books.
+///
+/// # Errors
+/// [`Failed::Refused`], in the words of [`Key::after`].
+pub fn judge(key: &Key, change: &Change, now: Hour) -> Result<Option<Key>, Failed> {
+    if let Change::Add { version, fingerprint, .. } = change
+        && let Some(there) = key.version(version)
+    {
+        return judge_again(there, fingerprint.as_ref()).map(|()| None);
+    }
+    if let Some((id, wanted)) = aim(change)
+        && key.version(id).is_some_and(|version| version.state == wanted)
+    {
+        return Ok(None);
+    }
+    let mut after = key.after(change)?;
+    for version in &mut after.versions {
+        date(version, key.version(&version.id), now);
+    }
+    Ok(Some(after))
+}
+
+/// Whether the version that is there is the one to add.
+fn judge_again(there: &Version, fingerprint: Option<&Fingerprint>) -> Result<(), Failed> {
+    let id = &there.id;
+    if there.fingerprint.as_ref() != fingerprint {
+        let why = format!("there is a version `{id}` already, and its material is not ours");
+        return Err(Failed::refused_with(why, "look who else adds versions, then plan anew"));
+    }
+    if there.state == State::Destroyed {
+        return Err(Failed::refused(format!("version `{id}` was made and is destroyed")));
+    }
+    Ok(())
+}
+
+/// The version that a change is about and the state that it leads to.
+fn aim(change: &Change) -> Option<(&VersionId, State)> {
+    match change {
+        Change::Add { .. } => None,
+        Change::Switch { to } => Some((to, State::Current)),
+        Change::Retire { version } => Some((version, State::Disabled)),
+        Change::Enable { version } => Some((version, State::DecryptOnly)),
+        Change::Discard { version } | Change::Destroy { version } => Some((version, State::Destroyed)),
+    }
+}
+
+fn date(version: &mut Version, before: Option<&Version>, now: Hour) {
+    if before.is_some_and(|before| before.state == version.state) {
+        return;
+    }
+    version.since = Some(now);
+    if before.is_none() {
+        version.born = Some(now);
+    }
+    // A version that is current again counts from when it first was: that is when somebody could first write with it.
+    if version.state == State::Current && version.current_since.is_none() {
+        version.current_since = Some(now);
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use super::Failed;
+    use super::judge;
+    use crate::model::Change;
+    use crate::model::Hour;
+    use crate::model::Key;
+    use crate::model::VersionId;
+
+    fn hour(n: u32) -> Hour {
+        format!("2026-03-01T{n:02}:00:00Z").parse().unwrap()
+    }
+
+    fn id(text: &str) -> VersionId {
+        text.parse().unwrap()
+    }
+
+    fn add(version: &str, print: &str) -> Change {
+        Change::Add { version: id(version), fingerprint: Some(print.parse().unwrap()), promotes: false }
+    }
+
+    #[test]
+    fn the_same_twice_is_once_and_anothers_is_refused() {
+        let key = judge(&Key::default(), &add("v1", "aa"), hour(1)).unwrap().unwrap();
+        assert_eq!(judge(&key, &add("v1", "aa"), hour(2)), Ok(None));
+        assert!(matches!(judge(&key, &add("v1", "bb"), hour(2)), Err(Failed::Refused { .. })));
+        let gone = judge(&key, &Change::Discard { version: id("v1") }, hour(3)).unwrap().unwrap();
+        assert_eq!(judge(&gone, &Change::Discard { version: id("v1") }, hour(4)), Ok(None));
+        assert!(matches!(judge(&gone, &add("v1", "aa"), hour(4)), Err(Failed::Refused { .. })));
+    }
+
+    #[test]
+    fn dates_say_since_when() {
+        let mut key = Key::default();
+        let steps = [
+            add("v1", "aa"),
+            Change::Switch { to: id("v1") },
+            add("v2", "bb"),
+            Change::Switch { to: id("v2") },
+            Change::Switch { to: id("v1") },
+        ];
+        for (n, change) in (1..).zip(steps) {
+            key = judge(&key, &change, hour(n)).unwrap().unwrap();
+        }
+        let dates: Vec<_> = key.versions.iter().map(|v| (v.born, v.current_since, v.since)).collect();
+        assert_eq!(
+            dates,
+            [(Some(hour(1)), Some(hour(2)), Some(hour(5))), (Some(hour(3)), Some(hour(4)), Some(hour(5)))]
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! Questions to the world: checks, and where the values of secrets are read.
+
+use crate::fault::Fault;
+use crate::policy::meant::Check;
+use crate::port::facts::Facts;
+use crate::secret::Secret;
+use crate::secret::Source;
+
+/// Who asks the world.
+pub trait Probe {
+    /// Asks one question. An answer other than the expected one is an answer, not a fault.
+    ///
+    /// # Errors
+    /// There was no answer: the program may not run, nobody listens, it took too long.
+    fn ask(&self, check: &Check, facts: &Facts) -> Result<Answer, Fault>;
+}
+
+/// What the world said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether it is what the policy expects.
+    pub passed: bool,
+    /// What was seen, short and safe to print: `status 503`, `exit 1: connection refused`.
+    pub saw: String,
+}
+
+/// Who knows the values of secrets.
+pub trait Secrets {
+    /// The value.
+    ///
+    /// # Errors
+    /// It cannot be read, or not safely.
+    fn reveal(&self, source: &Source) -> Result<Secret, Fault>;
+}

@@ -1,0 +1,164 @@
+//! The world as a stateright model: breadth first on one thread, so that the first violation has the shortest
+//! story.
+
+use crate::course;
+use crate::course::Door;
+use crate::course::Next;
+use crate::digest::Digest;
+use crate::plan::Proof;
+use crate::prove::Breach;
+use crate::prove::Violation;
+use crate::prove::act;
+use crate::prove::event;
+use crate::prove::event::Event;
+use crate::prove::judge::judge;
+use crate::prove::state::Micro;
+use crate::prove::state::State;
+use crate::prove::story;
+use crate::prove::world::World;
+use crate::prove::world::has_effect;
+use stateright::Checker;
+use stateright::Model;
+use stateright::Property;
+use std::sync::Arc;
+
+/// One thing that may happen next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// The executor writes a step's intent.
+    Begin(usize),
+    /// A step takes effect; the number tells outcomes apart.
+    Effect(usize, usize),
+    /// The executor writes that a step is done.
+    Done(usize),
+    /// The executor died after the effect and before writing it down; another begins it again.
+    Die(usize),
+    /// The world does something.
+    World(Event),
+}
+
+/// The property's name.
+const SAFE: &str = "safe";
+
+/// A world as stateright sees it.
+#[derive(Clone)]
+pub struct Small(pub Arc<World>);
+
+/// Checks a world.
+///
+/// # Errors
+/// The violation with the shortest story.
+pub fn check(world: &World, shape: Digest) -> Result<Proof, Box<Violation>> {
+    if world.steps().len() > crate::prove::world::STEPS_MAX {
+        return Err(Box::new(Violation::too_large(world)));
+    }
+    let checker = Small(Arc::new(world.clone())).checker().threads(1).spawn_bfs().join();
+    match checker.discovery(SAFE) {
+        Some(path) => {
+            let steps: Vec<(State, Option<Action>)> = path.into_vec();
+            Err(Box::new(story::tell(world, &steps)))
+        }
+        None => Ok(Proof {
+            shape,
+            states: u64::try_from(checker.unique_state_count()).unwrap_or(u64::MAX),
+            depth: u64::try_from(checker.max_depth()).unwrap_or(u64::MAX),
+            bound: story::bound(world),
+            assumptions: story::assumptions(world),
+            accepted: world.accepted.iter().map(|(code, fleet)| story::accepted(code, fleet.as_ref())).collect(),
+        }),
+    }
+}
+
+impl Small {
+    fn doors(&self, state: &State) -> Vec<Door> {
+        (0..state.steps.len()).map(|at| act::door(&self.0, state, at)).collect()
+    }
+
+    /// What the executor may do, by the function that the real one asks.
+    fn executor(&self, state: &State, out: &mut Vec<Action>) -> Next {
+        let next = course::next(&self.0.unit, &state.progress(), &self.doors(state));
+        if let Next::Perform(ready) = &next {
+            for at in ready.iter().copied() {
+                self.micro_steps(state, at, out);
+            }
+        }
+        next
+    }
+
+    fn micro_steps(&self, state: &State, at: usize, out: &mut Vec<Action>) {
+        let effects = self.0.steps().get(at).is_some_and(|step| has_effect(&step.part));
+        match state.step(at) {
+            Micro::Ahead if effects => out.push(Action::Begin(at)),
+            Micro::Begun => {
+                let outcomes = act::effect(&self.0, state, at).len();
+                out.extend((0..outcomes).map(|outcome| Action::Effect(at, outcome)));
+            }
+            Micro::Ahead | Micro::Effected if act::done(&self.0, state, at).is_some() => {
+                out.push(Action::Done(at));
+                if state.step(at) == Micro::Effected {
+                    out.push(Action::Die(at));
+                }
+            }
+            // The effect is to be had again: a rewrap that met a late writer goes round once more.
+            Micro::Effected => out.push(Action::Die(at)),
+            Micro::Ahead | Micro::Done => {}
+        }
+    }
+}
+
+impl Model for Small {
+    type State = State;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<State> {
+        let mut first = State::first(&self.0);
+        judge(&self.0, &mut first);
+        vec![first]
+    }
+
+    fn actions(&self, state: &State, actions: &mut Vec<Action>) {
+        if state.breach.is_some() {
+            return;
+        }
+        self.executor(state, actions);
+        let mut events = Vec::new();
+        event::possible(&self.0, state, &mut events);
+        actions.extend(events.into_iter().map(Action::World));
+    }
+
+    fn next_state(&self, state: &State, action: Action) -> Option<State> {
+        let mut next = match action {
+            Action::Begin(at) => act::begin(&self.0, state, at),
+            Action::Effect(at, outcome) => act::effect(&self.0, state, at).into_iter().nth(outcome)?,
+            Action::Done(at) => act::done(&self.0, state, at)?,
+            Action::Die(at) => {
+                let mut next = state.clone();
+                next.put_step(at, Micro::Begun);
+                next
+            }
+            Action::World(event) => event::happen(&self.0, state, event),
+        };
+        judge(&self.0, &mut next);
+        if next.breach.is_none() && self.stuck(&next) {
+            next.breach(Breach::Stuck);
+        }
+        (next != *state).then_some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::always(SAFE, |_: &Self, state: &State| state.breach.is_none())]
+    }
+}
+
+impl Small {
+    /// Whether an unfinished plan can neither go on nor waits for anything.
+    fn stuck(&self, state: &State) -> bool {
+        let mut acts = Vec::new();
+        let finished = state.steps.iter().all(|micro| *micro == Micro::Done);
+        match self.executor(state, &mut acts) {
+            Next::Finish => !finished,
+            Next::Perform(_) => acts.is_empty() && !finished,
+            Next::Wait(_) | Next::Stop(_) => false,
+        }
+    }
+}

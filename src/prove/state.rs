@@ -1,0 +1,218 @@
+//! One state of the small world: how far each step is, where the two versions stand, what each member knows,
+//! and what lies in the stores. Small, so that all of them can be visited.
+
+use crate::model;
+use crate::plan::Kind;
+use crate::plan::progress::At;
+use crate::plan::progress::Progress;
+use crate::prove::Breach;
+use crate::prove::world::World;
+
+/// How far one step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Micro {
+    /// Not begun.
+    Ahead,
+    /// Its intent is written.
+    Begun,
+    /// The world changed, and nobody wrote that down yet.
+    Effected,
+    /// It is written down as done.
+    Done,
+}
+
+macro_rules! bits {
+    ($($(#[$doc:meta])* $name:ident = $bit:expr;)+) => { $($(#[$doc])* pub const $name: u32 = 1 << $bit;)+ };
+}
+
+/// What is true of a member.
+pub mod member {
+    bits! {
+        /// It runs.
+        UP = 0;
+        /// It can open what the old version sealed.
+        KNOWS_OLD = 1;
+        /// It can open what the new version sealed.
+        KNOWS_NEW = 2;
+        /// The old version's material was given to it and is still there.
+        GIVEN_OLD = 3;
+        /// The new version's material was given to it.
+        GIVEN_NEW = 4;
+        /// Its own pointer names the new version.
+        POINTED = 5;
+        /// It writes under the new version (or holds it, where it holds one).
+        WRITES_NEW = 6;
+        /// A write of it under the old version has not landed.
+        FLIGHT = 7;
+        /// It keeps a value sealed under the old version.
+        CACHED = 8;
+        /// It is being restarted by us.
+        BY_US = 9;
+    }
+}
+
+/// What is true of the world.
+pub mod flag {
+    bits! {
+        /// Values under the old version lie in a store.
+        STORE_OLD = 0;
+        /// Values under the new version lie in a store.
+        STORE_NEW = 1;
+        /// The grace period runs.
+        GRACE = 2;
+        /// The time of normal traffic runs.
+        SOAK = 3;
+        /// A service may still write an old value back.
+        LANDING = 4;
+        /// The world was checked, and no hours passed since.
+        CHECKED = 5;
+        /// The world was checked at least once.
+        LOOKED = 6;
+        /// What the old version sealed was opened.
+        OPENED = 7;
+        /// Pre-images are kept.
+        KEPT = 8;
+        /// A sweep found every value under the new version, and no member was started since.
+        SWEPT = 9;
+        /// A whole closing round found nothing.
+        CLOSED = 10;
+        /// It was counted that nothing is under the old version.
+        RECOUNTED = 11;
+    }
+}
+
+/// One state.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct State {
+    /// How far each step is.
+    pub steps: Vec<Micro>,
+    /// Where the old version stands.
+    pub old: Option<model::State>,
+    /// Where the new version stands.
+    pub new: Option<model::State>,
+    /// What is true of each member.
+    pub members: Vec<u32>,
+    /// What is true of the world.
+    pub flags: u32,
+    /// What went wrong on the way here.
+    pub breach: Option<Breach>,
+}
+
+impl State {
+    /// The state in which the plan is opened.
+    #[must_use]
+    pub fn first(world: &World) -> Self {
+        use member::GIVEN_NEW;
+        use member::GIVEN_OLD;
+        use member::KNOWS_NEW;
+        use member::KNOWS_OLD;
+        use member::UP;
+        use member::WRITES_NEW;
+        let (old, new, each, flags) = match world.kind {
+            Kind::First => (None, None, UP, 0),
+            Kind::Rotate => (world.old_state, None, UP | KNOWS_OLD | GIVEN_OLD, flag::STORE_OLD),
+            Kind::Follow => {
+                let each = UP | KNOWS_OLD | GIVEN_OLD | KNOWS_NEW | GIVEN_NEW;
+                (world.old_state, Some(model::State::Current), each, flag::STORE_OLD)
+            }
+            Kind::Reopen => {
+                let each = UP | KNOWS_NEW | GIVEN_NEW | WRITES_NEW;
+                (world.old_state, Some(model::State::Current), each, flag::STORE_OLD | flag::STORE_NEW)
+            }
+            Kind::Destroy => {
+                let each = UP | KNOWS_NEW | GIVEN_NEW | WRITES_NEW;
+                (world.old_state, Some(model::State::Current), each, flag::STORE_NEW)
+            }
+        };
+        let mut members = vec![each; world.members()];
+        if world.kind == Kind::Destroy && !world.disables() {
+            // Nothing stopped anybody from writing under it, so something may linger, and everybody has it.
+            for (at, member) in members.iter_mut().enumerate() {
+                let side = world.side_of(at);
+                let lingers = side.is_some_and(|side| side.writes() && !side.fleet.in_flight.is_zero());
+                *member |= KNOWS_OLD | GIVEN_OLD | if lingers { member::FLIGHT } else { 0 };
+            }
+        }
+        let grace =
+            if matches!(world.kind, Kind::First | Kind::Rotate) && !world.grace.is_zero() { flag::GRACE } else { 0 };
+        let steps = vec![Micro::Ahead; world.steps().len()];
+        Self { steps, old, new, members, flags: flags | grace, breach: None }
+    }
+
+    /// Whether something is true of the world.
+    #[must_use]
+    pub const fn is(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// Makes something true of the world.
+    pub const fn set(&mut self, flag: u32) {
+        self.flags |= flag;
+    }
+
+    /// Makes something no longer true of the world.
+    pub const fn clear(&mut self, flag: u32) {
+        self.flags &= !flag;
+    }
+
+    /// Whether all of this is true of a member.
+    #[must_use]
+    pub fn member(&self, at: usize, bits: u32) -> bool {
+        self.members.get(at).is_some_and(|member| member & bits == bits)
+    }
+
+    /// Makes something true of a member.
+    pub fn put(&mut self, at: usize, bits: u32) {
+        if let Some(member) = self.members.get_mut(at) {
+            *member |= bits;
+        }
+    }
+
+    /// Makes something no longer true of a member.
+    pub fn take(&mut self, at: usize, bits: u32) {
+        if let Some(member) = self.members.get_mut(at) {
+            *member &= !bits;
+        }
+    }
+
+    /// How far a step is.
+    #[must_use]
+    pub fn step(&self, at: usize) -> Micro {
+        self.steps.get(at).copied().unwrap_or(Micro::Ahead)
+    }
+
+    /// Puts a step somewhere.
+    pub fn put_step(&mut self, at: usize, micro: Micro) {
+        if let Some(step) = self.steps.get_mut(at) {
+            *step = micro;
+        }
+    }
+
+    /// Notes what went wrong, unless something did before.
+    pub fn breach(&mut self, breach: Breach) {
+        self.breach.get_or_insert(breach);
+    }
+
+    /// How far the plan is, as `course::next` asks for it.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let at = self.steps.iter().map(|micro| match micro {
+            Micro::Ahead => At::Ahead,
+            Micro::Begun | Micro::Effected => At::Begun,
+            Micro::Done => At::Done,
+        });
+        Progress(at.collect())
+    }
+
+    /// Whether the old version opens what it sealed.
+    #[must_use]
+    pub fn old_opens(&self) -> bool {
+        self.old.is_some_and(model::State::opens)
+    }
+
+    /// Whether the old version is out of use.
+    #[must_use]
+    pub fn old_is_out(&self) -> bool {
+        matches!(self.old, Some(model::State::Disabled | model::State::Destroyed))
+    }
+}

@@ -1,0 +1,144 @@
+//! What delays promise: which lingering things are over when a wait ends, or when a member begins to write by
+//! itself. All of it is arithmetic on the policy's declared spans and the plan's own waits.
+
+use crate::decision::lead::follows;
+use crate::model::Name;
+use crate::model::Span;
+use crate::plan::Gate;
+use crate::plan::Part;
+use crate::plan::step::Why;
+use crate::policy::meant::fleet::Learns;
+use crate::policy::meant::fleet::Writes;
+use crate::prove::world::Side;
+use crate::prove::world::World;
+use std::collections::BTreeSet;
+
+/// Something that lingers, and is over after a declared time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Linger {
+    /// A member of the fleet does not know the new version yet.
+    Learning(usize),
+    /// A member of the fleet still writes under the old version.
+    Following(usize),
+    /// A write of the fleet under the old version has not landed.
+    InFlight(usize),
+    /// A member of the fleet keeps an old sealed value.
+    Cached(usize),
+    /// The grace period runs.
+    Grace,
+    /// The time of normal traffic runs.
+    Soak,
+    /// A service may write an old value back after its own rewrap.
+    Landing,
+}
+
+/// For each step that waits, and each fleet that writes by itself, what is over by then.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Timing {
+    /// By step.
+    pub waits: Vec<BTreeSet<Linger>>,
+    /// By fleet.
+    pub fuses: Vec<BTreeSet<Linger>>,
+}
+
+impl Timing {
+    /// What the delays of this world promise.
+    #[must_use]
+    pub fn of(world: &World) -> Self {
+        let all = lingers(world);
+        let above = ancestors(world);
+        let waits = world.steps().iter().zip(&above).map(|(step, above)| {
+            let by = step.gates.iter().filter_map(|gate| match gate {
+                Gate::After { by } => Some(*by),
+                _ => None,
+            });
+            let Some(by) = by.max() else { return BTreeSet::new() };
+            over(&all, by, above)
+        });
+        let waits = waits.collect();
+        let fuses = world.fleets.iter().map(|side| match side.fleet.writes {
+            Writes::NewestAfter(delay) => over(&all, delay, &reaching(world, side)),
+            Writes::Current | Writes::Never => BTreeSet::new(),
+        });
+        let fuses = fuses.collect();
+        Self { waits, fuses }
+    }
+}
+
+struct Bounded {
+    linger: Linger,
+    span: Span,
+    roots: BTreeSet<usize>,
+}
+
+fn over(all: &[Bounded], by: Span, above: &BTreeSet<usize>) -> BTreeSet<Linger> {
+    all.iter().filter(|one| one.span <= by && one.roots.is_subset(above)).map(|one| one.linger).collect()
+}
+
+/// For each step all steps that are done before it.
+fn ancestors(world: &World) -> Vec<BTreeSet<usize>> {
+    let mut above: Vec<BTreeSet<usize>> = Vec::new();
+    for step in world.steps() {
+        let mut all = BTreeSet::new();
+        for need in &step.needs {
+            all.insert(need.step);
+            all.extend(above.get(need.step).into_iter().flatten().copied());
+        }
+        above.push(all);
+    }
+    above
+}
+
+fn places(world: &World, of: impl Fn(&Part) -> bool) -> BTreeSet<usize> {
+    world.steps().iter().enumerate().filter(|(_, step)| of(&step.part)).map(|(at, _)| at).collect()
+}
+
+/// The steps by which a version reaches a fleet.
+fn reaching(world: &World, side: &Side) -> BTreeSet<usize> {
+    let name: &Name = &side.name;
+    places(world, |part| matches!(part, Part::Add) || matches!(part, Part::Deliver { fleet } if fleet == name))
+}
+
+fn lingers(world: &World) -> Vec<Bounded> {
+    let mut all = Vec::new();
+    for (at, side) in world.fleets.iter().enumerate() {
+        let name = &side.name;
+        let learns = side.fleet.learns.at_most();
+        let reached = reaching(world, side);
+        if let Some(span) = learns {
+            all.push(Bounded { linger: Linger::Learning(at), span, roots: reached.clone() });
+        }
+        let pointed = places(world, |part| {
+            let promoted = world.able.promotes && matches!(part, Part::Add);
+            promoted || matches!(part, Part::Switch) || matches!(part, Part::Point { fleet, .. } if fleet == name)
+        });
+        let started = places(
+            world,
+            |part| matches!(part, Part::Restart { fleet, why: Why::Follow | Why::Learn, .. } if fleet == name),
+        );
+        // How long until the whole fleet writes under the new version, and since which steps.
+        let following = match side.fleet.writes {
+            Writes::Never => None,
+            Writes::NewestAfter(delay) => learns.map(|span| (span.plus(delay), reached)),
+            Writes::Current => match follows(&side.fleet) {
+                Learns::Restart => None,
+                Learns::Every { .. } | Learns::Always => follows(&side.fleet).at_most().map(|span| (span, pointed)),
+            },
+        };
+        if let Some((span, roots)) = &following {
+            all.push(Bounded { linger: Linger::Following(at), span: *span, roots: roots.clone() });
+        }
+        let (span, roots) = following.unwrap_or((Span::ZERO, started));
+        all.push(Bounded { linger: Linger::InFlight(at), span: span.plus(side.fleet.in_flight), roots });
+        let closed = places(world, |part| matches!(part, Part::Close));
+        all.push(Bounded { linger: Linger::Cached(at), span: side.fleet.caches, roots: closed });
+    }
+    let made = places(world, |part| matches!(part, Part::Add | Part::Deliver { .. }));
+    all.push(Bounded { linger: Linger::Grace, span: world.grace, roots: made });
+    let closed = places(world, |part| matches!(part, Part::Close));
+    all.push(Bounded { linger: Linger::Soak, span: world.soak, roots: closed });
+    let moved = places(world, |part| matches!(part, Part::Rewrap { .. } | Part::Sweep { .. }));
+    let landing = world.fleets.iter().map(|side| side.fleet.in_flight).max().unwrap_or(Span::ZERO);
+    all.push(Bounded { linger: Linger::Landing, span: landing, roots: moved });
+    all
+}

@@ -1,0 +1,283 @@
+//! The small world of one key's plan: its steps, its fleets cut down to the members that matter, and what its
+//! places can do. It does not change while it is explored.
+
+use crate::decision::lead::follows;
+use crate::inventory::Able;
+use crate::inventory::Disables;
+use crate::model::Hour;
+use crate::model::Name;
+use crate::model::Span;
+use crate::model::State;
+use crate::plan::Kind;
+use crate::plan::Part;
+use crate::plan::Unit;
+use crate::plan::aspect::Aspect;
+use crate::plan::step::Need;
+use crate::plan::step::Step;
+use crate::policy::Policy;
+use crate::policy::meant::Fleet;
+use crate::policy::meant::Key;
+use crate::policy::meant::Store;
+use crate::policy::meant::check::When;
+use crate::policy::meant::fleet::Holds;
+use crate::policy::meant::fleet::Joins;
+use crate::policy::meant::fleet::Learns;
+use crate::policy::meant::fleet::Opens;
+use crate::policy::meant::fleet::Writes;
+use crate::policy::meant::key::Retire;
+use crate::policy::meant::store::Place;
+use crate::prove::timing::Timing;
+use std::collections::BTreeSet;
+
+/// The most members of a fleet that are looked at: one that is ahead and one that is behind.
+pub const MEMBERS_MAX: usize = 2;
+
+/// The most steps that one world has.
+pub const STEPS_MAX: usize = 96;
+
+/// Faults of the carrying-out that a plan's world may be given, to see that they are noticed. A real plan has
+/// none of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Flaws {
+    /// Writes are not compare-and-set: a second executor that woke late writes over what others wrote.
+    pub no_compare_and_set: bool,
+    /// A repeated `add` makes another version, and nobody notices.
+    pub add_twice: bool,
+    /// A member's old heartbeat counts as a fresh one.
+    pub stale_proof: bool,
+    /// The executor goes on after a missed deadline.
+    pub deadline_ignored: bool,
+    /// Values that do not open are counted as moved.
+    pub quarantine_forgotten: bool,
+}
+
+/// One key's plan and the world it works in.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The key's name, for stories.
+    pub key: String,
+    /// The kind of plan.
+    pub kind: Kind,
+    /// Its steps alone, as a unit that `course::next` can be asked about.
+    pub unit: Unit,
+    /// Its fleets.
+    pub fleets: Vec<Side>,
+    /// What its backend can do.
+    pub able: Able,
+    /// Whether there is an old version whose values matter.
+    pub has_old: bool,
+    /// The state the old version is in at the beginning.
+    pub old_state: Option<State>,
+    /// Whether values are seen and moved by anybody.
+    pub moves: bool,
+    /// Whether a service moves its own values.
+    pub by_service: bool,
+    /// Whether a backup with values under the old version may come back.
+    pub backups: bool,
+    /// What the policy asks to be checked, and when.
+    pub checks: BTreeSet<When>,
+    /// Whether pre-images are to be kept.
+    pub keeps: bool,
+    /// Whether a delay before the first write is asked for.
+    pub grace: Span,
+    /// How long normal traffic runs before the old version is taken away.
+    pub soak: Span,
+    /// The hazards that the policy accepts: code and fleet.
+    pub accepted: Vec<(String, Option<Name>)>,
+    /// What each wait promises, and each delay of a member.
+    pub timing: Timing,
+    /// Faults of the carrying-out.
+    pub flaws: Flaws,
+}
+
+/// One fleet in the small world.
+#[derive(Debug, Clone)]
+pub struct Side {
+    /// Its name.
+    pub name: Name,
+    /// What the policy says of it.
+    pub fleet: Fleet,
+    /// Its members' names.
+    pub members: Vec<String>,
+    /// The place of its first member among all.
+    pub first: usize,
+    /// The fleets, by place, whose turn comes first.
+    pub after: Vec<usize>,
+}
+
+impl Side {
+    /// Whether members hold one version at a time.
+    #[must_use]
+    pub fn holds_one(&self) -> bool {
+        self.fleet.holds == Holds::One
+    }
+
+    /// Whether members open values only when they start.
+    #[must_use]
+    pub fn at_start(&self) -> bool {
+        self.fleet.opens == Opens::AtStart
+    }
+
+    /// Whether members write.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.fleet.writes != Writes::Never
+    }
+
+    /// Whether members write with the newest version by themselves after a delay.
+    #[must_use]
+    pub fn has_fuse(&self) -> bool {
+        matches!(self.fleet.writes, Writes::NewestAfter(_))
+    }
+
+    /// Whether a running member ever looks again.
+    #[must_use]
+    pub fn looks(&self) -> bool {
+        self.fleet.learns != Learns::Restart
+    }
+
+    /// Whether a running member ever follows a pointer.
+    #[must_use]
+    pub fn follows(&self) -> bool {
+        self.fleet.writes == Writes::Current && follows(&self.fleet) != Learns::Restart
+    }
+
+    /// Whether a new member may serve before it caught up.
+    #[must_use]
+    pub fn any_joins(&self) -> bool {
+        self.fleet.joins == Joins::Any
+    }
+}
+
+impl World {
+    /// The world of one key of a unit, drawn at this hour.
+    #[must_use]
+    pub fn of(unit: &Unit, slot: usize, policies: &[Policy], hour: Hour) -> Option<Self> {
+        let planned = unit.keys.get(slot)?;
+        let policy = policies.iter().find(|policy| policy.name == *planned.name.policy())?;
+        let key = policy.keys.get(planned.name.key())?;
+        let fleets = sides(policy, key);
+        let mut alone = alone(unit, slot, &fleets);
+        alone.keys = vec![planned.clone()];
+        let stores: Vec<&Store> = key.seals.iter().filter_map(|name| policy.stores.get(name)).collect();
+        let seen = |store: &&&Store| !matches!(store.place, Place::Unseen);
+        let old_state = planned.old.as_ref().and_then(|id| planned.base.key.version(id)).map(|version| version.state);
+        let accepted = key.accepts.iter().filter(|accept| accept.until > hour);
+        let mut world = World {
+            key: planned.name.to_string(),
+            kind: planned.kind,
+            moves: stores.iter().any(|store| seen(&store)),
+            by_service: stores.iter().any(|store| matches!(store.place, Place::Grpc(_))),
+            backups: false,
+            fleets,
+            able: planned.base.able,
+            has_old: planned.old.is_some(),
+            old_state,
+            checks: key.checks.iter().flat_map(|check| check.when.iter().copied()).collect(),
+            keeps: key.pre_images.is_some() && planned.old.is_some(),
+            grace: key.grace,
+            soak: match key.retire {
+                Retire::After { after, .. } => after,
+                Retire::Never => Span::ZERO,
+            },
+            accepted: accepted.map(|accept| (accept.risk.clone(), accept.fleet.clone())).collect(),
+            timing: Timing::default(),
+            flaws: Flaws::default(),
+            unit: alone,
+        };
+        world.timing = Timing::of(&world);
+        Some(world)
+    }
+
+    /// Whether a hazard is accepted for a fleet.
+    #[must_use]
+    pub fn accepts(&self, risk: &str, fleet: &Name) -> bool {
+        self.accepted.iter().any(|(code, of)| code == risk && of.as_ref().is_none_or(|of| of == fleet))
+    }
+
+    /// Its steps.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.unit.steps
+    }
+
+    /// The fleet of this name, by place.
+    #[must_use]
+    pub fn fleet(&self, name: &Name) -> Option<usize> {
+        self.fleets.iter().position(|side| side.name == *name)
+    }
+
+    /// The fleet that this member is of.
+    #[must_use]
+    pub fn side_of(&self, member: usize) -> Option<&Side> {
+        self.fleets.iter().rfind(|side| side.first <= member)
+    }
+
+    /// How many members there are.
+    #[must_use]
+    pub fn members(&self) -> usize {
+        self.fleets.iter().map(|side| side.members.len()).sum()
+    }
+
+    /// Whether the old version can be disabled.
+    #[must_use]
+    pub fn disables(&self) -> bool {
+        self.able.disables != Disables::No
+    }
+}
+
+fn sides(policy: &Policy, key: &Key) -> Vec<Side> {
+    let mut sides: Vec<Side> = Vec::new();
+    let mut first = 0;
+    for (name, fleet) in key.used_by.iter().filter_map(|name| policy.fleets.get_key_value(name)) {
+        let listed = Aspect::listed(fleet);
+        let many = listed.len() != 1 && fleet.writes != Writes::Never;
+        let count = if many { MEMBERS_MAX } else { 1 };
+        let name_of = |at: usize| listed.get(at).map_or_else(|| format!("{name}-{}", at + 1), ToString::to_string);
+        let members: Vec<String> = (0..count).map(name_of).collect();
+        let after = fleet.after.iter().filter_map(|name| key.used_by.iter().position(|used| used == name)).collect();
+        sides.push(Side { name: name.clone(), fleet: fleet.clone(), members, first, after });
+        first += count;
+    }
+    sides
+}
+
+/// The steps of one key alone, and of members that are in the small world; what was needed through a step
+/// that is left out is needed directly.
+fn alone(unit: &Unit, slot: usize, sides: &[Side]) -> Unit {
+    let stays = |step: &Step| {
+        let member = step.part.member().map(ToString::to_string);
+        let known = |name: &String| sides.iter().any(|side| side.members.contains(name));
+        step.key == slot && member.as_ref().is_none_or(known)
+    };
+    let mut place: Vec<Option<usize>> = Vec::with_capacity(unit.steps.len());
+    // For each step: what a step after it needs when it is left out.
+    let mut through: Vec<Vec<Need>> = Vec::with_capacity(unit.steps.len());
+    let mut steps: Vec<Step> = Vec::new();
+    for step in &unit.steps {
+        let mut needs: Vec<Need> = Vec::new();
+        for need in &step.needs {
+            match place.get(need.step).copied().flatten() {
+                Some(at) => needs.push(Need { step: at, rule: need.rule }),
+                None => needs.extend(through.get(need.step).cloned().unwrap_or_default()),
+            }
+        }
+        needs.sort_by_key(|need| need.step);
+        needs.dedup_by_key(|need| need.step);
+        if stays(step) {
+            place.push(Some(steps.len()));
+            through.push(Vec::new());
+            steps.push(Step { key: 0, needs, ..step.clone() });
+        } else {
+            place.push(None);
+            through.push(needs);
+        }
+    }
+    Unit { keys: Vec::new(), steps, bounds: unit.bounds.clone(), proof: None }
+}
+
+/// Whether a step has an effect on the world that an executor may die inside of.
+#[must_use]
+pub const fn has_effect(part: &Part) -> bool {
+    !matches!(part, Part::Check { .. } | Part::Wait { .. } | Part::Open | Part::Recount)
+}

@@ -1,0 +1,198 @@
+//! Dies at every crash point, and fails at every one, while key files change: reopened, they end as if nothing had happened.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may stop at the first surprise and makes its world itself"
+)]
+
+use keyrota::backend::file::KeyFiles;
+use keyrota::disk::crash;
+use keyrota::inventory::key::Drift;
+use keyrota::model::Change;
+use keyrota::model::Hour;
+use keyrota::model::State;
+use keyrota::policy::meant::key::Algorithm;
+use keyrota::port::backend::Backend;
+use keyrota::port::backend::Failed;
+use keyrota::port::backend::Prepared;
+use keyrota::secret::Secret;
+use keyrota::template::Template;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::process::Stdio;
+
+const FOLDER: &str = "KEY_FILES_TEST_FOLDER";
+const STOP: &str = "KEY_FILES_TEST_STOP";
+const POINTS: &str = "points";
+const PROGRESS: &str = "progress";
+
+fn files(root: &Path) -> KeyFiles {
+    KeyFiles::new(root, &[], &Template::parse("v{{ n }}").unwrap()).unwrap()
+}
+
+/// The version whose bytes are all its number, so that every run ends with the same files.
+fn made(n: u8) -> Prepared {
+    let material = Secret::from_vec(vec![n; 32]);
+    Prepared {
+        version: format!("v{n}").parse().unwrap(),
+        fingerprint: Some(material.fingerprint().hex().parse().unwrap()),
+        algorithm: Algorithm::Aes256,
+        material: Some(material),
+    }
+}
+
+/// A life of a key: a folder taken over, and every kind of change. A number goes with those that make a version.
+fn story() -> Vec<(Change, Option<u8>)> {
+    let id = |n: u8| format!("v{n}").parse().unwrap();
+    let add = |n: u8| (made(n).add(false), Some(n));
+    let then = |change: Change| (change, None);
+    vec![
+        add(2),
+        then(Change::Switch { to: id(2) }),
+        then(Change::Retire { version: id(1) }),
+        then(Change::Enable { version: id(1) }),
+        then(Change::Retire { version: id(1) }),
+        then(Change::Destroy { version: id(1) }),
+        add(3),
+        then(Change::Discard { version: id(3) }),
+        add(4),
+        then(Change::Switch { to: id(4) }),
+        then(Change::Destroy { version: id(2) }),
+    ]
+}
+
+/// Goes on with the story as an executor does: the journal knows which step was begun, and its material died with the process.
+fn tell(root: &Path, also: bool) -> Result<(), Failed> {
+    let files = files(root);
+    let progress = root.join(PROGRESS);
+    let done: usize = fs::read_to_string(&progress).map_or(0, |text| text.parse().unwrap());
+    for (at, (change, makes)) in story().into_iter().enumerate().skip(done) {
+        let now = Hour::UNIX_EPOCH + chrono::TimeDelta::hours(at.try_into().unwrap());
+        let told = match files.change("keys", &change, None, now) {
+            Err(Failed::Unmade(_)) => files.change("keys", &change, makes.map(made).as_ref(), now),
+            other => other,
+        };
+        told?;
+        if also {
+            files.change("keys", &change, None, now)?;
+        }
+        fs::write(&progress, (at + 1).to_string()).unwrap();
+    }
+    Ok(())
+}
+
+fn begin(root: &Path) {
+    let keys = root.join("keys");
+    fs::create_dir_all(&keys).unwrap();
+    fs::set_permissions(&keys, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(keys.join("v1.key"), [1; 32]).unwrap();
+    fs::set_permissions(keys.join("v1.key"), fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// Every file, with the count of commits taken out of the books.
+fn end(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for folder in ["keys", "keys/disabled"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                all.insert(path.strip_prefix(root).unwrap().display().to_string(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    let ring = String::from_utf8(all.remove("keys/ring.json").unwrap()).unwrap();
+    let ring: Vec<&str> = ring.lines().filter(|line| !line.contains("\"revision\"")).collect();
+    all.insert("keys/ring.json".to_owned(), ring.join("\n").into_bytes());
+    all
+}
+
+/// Wherever we died: the books are whole, no material is lost, and there is a current version whose key can be read.
+fn judge(root: &Path, line: &str) {
+    let files = files(root);
+    let look = files.look("keys").unwrap();
+    let lost = look.drift.iter().any(|drift| !matches!(drift, Drift::VersionAppeared { .. }));
+    assert!(!lost, "{line}: {:?}", look.drift);
+    assert_eq!(look.unknown_files, [""; 0], "{line}");
+    let current = look.key.current().unwrap_or_else(|| panic!("{line}: nothing is current"));
+    files.material("keys", &current.id).unwrap_or_else(|failed| panic!("{line}: {failed}"));
+}
+
+fn run(root: &Path, stop: &str) -> bool {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--nocapture"])
+        .env(FOLDER, root)
+        .env(STOP, stop)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    child.unwrap().success()
+}
+
+/// Not a test of its own: the process that the others start and let die. Without its variables it passes at once.
+#[test]
+fn child() {
+    let Some(root) = std::env::var_os(FOLDER) else { return };
+    let root = Path::new(&root);
+    let stop = std::env::var(STOP).unwrap();
+    let stop = match stop.split_once(' ') {
+        Some(("abort", number)) => Some((number.parse().unwrap(), crash::Stop::Abort)),
+        Some((_, number)) => Some((number.parse().unwrap(), crash::Stop::Fail(io::ErrorKind::StorageFull))),
+        None => None,
+    };
+    // A core file for each death would take most of the time of this test.
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(rustix::process::Resource::Core, none).unwrap();
+    let record = (stop.is_none()).then(|| root.with_extension(POINTS));
+    crash::arm(Some(crash::Plan { record, stop })).unwrap();
+    tell(root, false).unwrap();
+    crash::arm(None).unwrap();
+}
+
+#[test]
+fn every_point_is_survived() {
+    // Where memory can stand for a disk, a thousand syncs cost nothing.
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let root = folder.path().join("undisturbed");
+    begin(&root);
+    assert!(run(&root, ""));
+    let undisturbed = end(&root);
+    let names: Vec<&str> = undisturbed.keys().map(String::as_str).collect();
+    assert_eq!(names, ["keys/ring.json", "keys/ring.lock", "keys/v4.key"]);
+    let points = fs::read_to_string(root.with_extension(POINTS)).unwrap();
+    assert!(points.lines().count() > 150, "only {} points", points.lines().count());
+
+    // Most of the time goes into waiting for the disk, so several lives are told at once.
+    let deaths: Vec<(usize, &str, &str)> =
+        points.lines().enumerate().flat_map(|(n, line)| [(n, line, "abort"), (n, line, "fail")]).collect();
+    std::thread::scope(|scope| {
+        for share in deaths.chunks(deaths.len() / 8 + 1) {
+            let (folder, undisturbed) = (folder.path(), &undisturbed);
+            scope.spawn(move || share.iter().for_each(|death| survive(folder, *death, undisturbed)));
+        }
+    });
+}
+
+fn survive(folder: &Path, (number, line, how): (usize, &str, &str), undisturbed: &BTreeMap<String, Vec<u8>>) {
+    let root = folder.join(format!("{how}-{number}"));
+    begin(&root);
+    assert!(!run(&root, &format!("{how} {number}")), "{how} at {line}");
+    judge(&root, line);
+    tell(&root, number % 2 == 0).unwrap_or_else(|failed| panic!("{how} at {line}: {failed}"));
+    judge(&root, line);
+    assert_eq!(&end(&root), undisturbed, "{how} at {line}");
+}
+
+#[test]
+fn the_same_change_twice_is_once_at_every_step() {
+    let folder = tempfile::tempdir().unwrap();
+    begin(folder.path());
+    tell(folder.path(), true).unwrap();
+    let states: Vec<State> = files(folder.path()).look("keys").unwrap().key.versions.iter().map(|v| v.state).collect();
+    assert_eq!(states, [State::Destroyed, State::Destroyed, State::Destroyed, State::Current]);
+}
