@@ -206,7 +206,8 @@ mod tests {
     #[test]
     fn cuts_long_lines_and_blots_secrets() {
         let text = format!("{}pin = \"1234\"{}", "x".repeat(500), "y".repeat(500));
-        let found = problem(&text, 506..512, &[506..512]);
+        let secret = 506..512;
+        let found = problem(&text, secret.clone(), std::slice::from_ref(&secret));
         assert!(found.source_line.starts_with('…') && found.source_line.ends_with('…'));
         assert!(found.source_line.contains("pin = ***yyy"), "{}", found.source_line);
         assert!(found.source_line.len() < 300);

@@ -188,6 +188,7 @@ fn before(number: u32) -> usize {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may stop at the first surprise")]
 mod tests {
     use super::Look;
     use super::sarif;
@@ -229,7 +230,7 @@ mod tests {
     #[test]
     fn the_width_is_kept_and_colour_is_a_wish() {
         let long = Problem { message: "word ".repeat(60).trim_end().into(), ..problem() };
-        let plain = show(&[long.clone()], Look { width: 60, colour: false, unicode: false });
+        let plain = show(std::slice::from_ref(&long), Look { width: 60, colour: false, unicode: false });
         assert!(plain.lines().all(|line| line.len() <= 60) && plain.is_ascii(), "{plain}");
         assert!(!plain.contains('\u{1b}'));
         assert!(show(&[long], Look { width: 60, colour: true, unicode: true }).contains('\u{1b}'));

@@ -131,9 +131,9 @@ fn two_policies_on_one_place_are_told() {
     built.extend(["http", "rsa"]);
     let read = read_with(&texts, &built).unwrap();
     assert_eq!(read.project.policies.len(), names().len());
-    let told: Vec<(&str, &str)> = read.lints.iter().map(|lint| (lint.code, lint.file.as_str())).collect();
-    // Two ways to rewrap the same rows: a project has one of them.
-    assert_eq!(told, [("K020", "policies/nico.toml")]);
+    // Two of them are two ways to rewrap the same rows: a project has one of them.
+    let told: Vec<&str> = read.lints.iter().map(|lint| lint.code).collect();
+    assert_eq!(told, ["K020"]);
 }
 
 #[test]

@@ -117,6 +117,7 @@ fn fold(schema: &mut Value, bodies: &[(&str, Value)], is_definition: bool) {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a test may stop at the first surprise")]
 mod tests {
     use super::Kind;
     use super::schema;

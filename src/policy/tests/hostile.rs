@@ -71,6 +71,16 @@ fn depth_and_length_have_limits() {
     assert_eq!(codes(&complaints("x".repeat(2 << 20))), ["K001"]);
 }
 
+#[test]
+fn what_is_not_text_is_shown_up_to_there() {
+    let mut policy = text("policies/quickstart.toml").bytes;
+    let at = policy.windows(5).position(|word| word == b"owner").unwrap();
+    policy[at + 10] = 0xff;
+    let problems = complaints(policy);
+    assert_eq!(codes(&problems), ["K001"]);
+    assert_eq!((problems[0].line, problems[0].column, problems[0].source_line.as_str()), (3, 11, "owner = \"y"));
+}
+
 /// One key for as many values as the file has lines.
 fn with_values(count: usize) -> Result<usize, Vec<Problem>> {
     let policy = String::from_utf8(text("policies/quickstart.toml").bytes).unwrap();

@@ -174,7 +174,7 @@ impl<'a> Drawn<'a> {
                 .collect::<Vec<_>>()
                 .join(", ");
         }
-        for forms in ["oneOf", "anyOf"].iter().filter_map(|word| schema.get(*word)?.as_array()) {
+        if let Some(forms) = ["oneOf", "anyOf"].iter().find_map(|word| schema.get(*word)?.as_array()) {
             let mut kinds: Vec<String> = Vec::new();
             for kind in forms.iter().map(|form| self.kind(form)) {
                 if !kinds.contains(&kind) {

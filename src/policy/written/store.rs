@@ -18,13 +18,13 @@ use crate::policy::written::value::Text;
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub(crate) enum Store {
     /// A SQLite file.
-    Sqlite(Sqlite),
+    Sqlite(Box<Sqlite>),
     /// A PostgreSQL database.
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
     /// A MongoDB database.
-    Mongodb(Mongodb),
+    Mongodb(Box<Mongodb>),
     /// A Cosmos DB database.
-    Cosmos(Cosmos),
+    Cosmos(Box<Cosmos>),
     /// A service that seals its own rows anew when asked by gRPC.
     Grpc(Box<Grpc>),
     /// Values that we neither see nor move: they pin every version and force `retire = "never"`.
