@@ -47,13 +47,13 @@ use std::sync::atomic::Ordering;
 const ASK_AGAIN: Span = Span::seconds(15);
 
 /// What an executor works with.
-pub struct Executor<'a> {
+pub struct Executor<'a, 'd> {
     /// What was approved.
     pub approved: &'a Approved,
     /// The world.
     pub world: &'a dyn World,
     /// The journal.
-    pub desk: &'a mut Desk<'a>,
+    pub desk: &'a mut Desk<'d>,
     /// Who is told.
     pub screen: &'a mut dyn Screen,
     /// Whether to stay at gates until they open.
@@ -66,7 +66,7 @@ pub struct Executor<'a> {
 ///
 /// # Errors
 /// The journal failed, or the world is not the plan's own. A step that failed is not an error but an end.
-pub fn run(executor: &mut Executor<'_>) -> Result<Ended, Fault> {
+pub fn run(executor: &mut Executor<'_, '_>) -> Result<Ended, Fault> {
     open(executor)?;
     let plan = executor.approved.plan();
     let names: Vec<Vec<String>> = plan.units.iter().map(Unit::step_names).collect();
@@ -146,7 +146,7 @@ fn hold(unit: &Unit, step: usize, facts: &[Fact], name: String) -> Option<Held> 
 }
 
 /// Opens the run, unless it is open: the world must be as the plan found it.
-fn open(executor: &mut Executor<'_>) -> Result<(), Fault> {
+fn open(executor: &mut Executor<'_, '_>) -> Result<(), Fault> {
     let id = executor.approved.id();
     if executor.desk.standing(id).is_some() {
         return executor.desk.go_on(id);
@@ -156,7 +156,7 @@ fn open(executor: &mut Executor<'_>) -> Result<(), Fault> {
     executor.desk.open(id, executor.approved.intent(), plan)
 }
 
-fn finish(executor: &mut Executor<'_>) -> Result<Ended, Fault> {
+fn finish(executor: &mut Executor<'_, '_>) -> Result<Ended, Fault> {
     let run = executor.desk.run()?;
     executor.desk.say(vec![Event::RunFinished { run }])?;
     executor.desk.seal()?;
@@ -196,7 +196,7 @@ pub fn times(unit: &Unit, names: &[String], standing: &Standing) -> Times {
 }
 
 fn look_at_gates(
-    executor: &mut Executor<'_>,
+    executor: &mut Executor<'_, '_>,
     unit: &Unit,
     progress: &Progress,
     times: &Times,
@@ -209,7 +209,7 @@ fn look_at_gates(
 
 /// Performs every step that is ready: intents of all in one write, then one act after the other.
 fn perform_all(
-    executor: &mut Executor<'_>,
+    executor: &mut Executor<'_, '_>,
     names: &[Vec<String>],
     standing: &Standing,
     ready: Vec<(usize, usize)>,

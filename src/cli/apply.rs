@@ -79,13 +79,13 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     Ok(exit)
 }
 
-fn carry_out<'a>(
+fn carry_out(
     folder: &Path,
     args: &Args,
     console: &mut Console,
-    approved: &'a Approved,
-    desk: &'a mut Desk<'a>,
-    stop: &'a Arc<AtomicBool>,
+    approved: &Approved,
+    desk: &mut Desk<'_>,
+    stop: &Arc<AtomicBool>,
 ) -> Result<Exit, Fail> {
     let plan = approved.plan();
     let wired = wire::Wired::new(folder, &plan.policies, &plan.settings.allow, Arc::clone(stop))?;

@@ -108,7 +108,7 @@ pub(super) fn turned(scene: &Scene<'_>, version: &VersionId) -> Vec<(crate::mode
 
 /// Restarts a fleet: one member after the other, the next only when the one before is well.
 pub(super) fn restart(
-    executor: &mut Executor<'_>,
+    executor: &mut Executor<'_, '_>,
     scene: &Scene<'_>,
     step: &StepName,
     name: &Name,
@@ -151,7 +151,7 @@ pub(super) fn restart(
 }
 
 fn healthy(
-    executor: &Executor<'_>,
+    executor: &Executor<'_, '_>,
     scene: &Scene<'_>,
     fleet: &meant::Fleet,
     member: &Member,

@@ -74,8 +74,8 @@ pub fn lots<'a>(world: &'a dyn World, scene: &Scene<'_>, target: &VersionId) -> 
 }
 
 /// Who follows a rewrap for the journal and the screen.
-struct Follower<'a, 'b> {
-    executor: &'a mut Executor<'b>,
+struct Follower<'a, 'b, 'd> {
+    executor: &'a mut Executor<'b, 'd>,
     key: crate::model::KeyName,
     step: StepName,
     store: Name,
@@ -83,7 +83,7 @@ struct Follower<'a, 'b> {
     journal: Option<Fault>,
 }
 
-impl rewrap::Watch for Follower<'_, '_> {
+impl rewrap::Watch for Follower<'_, '_, '_> {
     fn quarantined(&mut self, value: &Quarantined) -> Result<(), Fault> {
         self.quarantined = self.quarantined.saturating_add(1);
         let at = Row {
@@ -123,7 +123,7 @@ impl rewrap::Watch for Follower<'_, '_> {
     }
 }
 
-impl Follower<'_, '_> {
+impl Follower<'_, '_, '_> {
     /// A line that cannot be kept ends the run, not only the walk.
     fn write(&mut self, event: Event) -> Result<(), Fault> {
         self.executor.desk.jot(vec![event]).inspect_err(|fault| self.journal = Some(fault.clone()))
@@ -131,19 +131,19 @@ impl Follower<'_, '_> {
 }
 
 /// Moves every value to the new version.
-pub(super) fn rewrap(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
+pub(super) fn rewrap(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
     move_all(executor, scene, step)
 }
 
 /// Moves what was written meanwhile, as a part of another step.
-pub(super) fn sweep(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepName) -> Result<(), Fault> {
+pub(super) fn sweep(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<(), Fault> {
     match move_all(executor, scene, step)? {
         Outcome::Failed(fault) => Err(fault),
         Outcome::Done { .. } | Outcome::Stopped => Ok(()),
     }
 }
 
-fn move_all(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
+fn move_all(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
     let target = match scene.new_version() {
         Ok(target) => target.clone(),
         Err(fault) => return Ok(fault.into()),
@@ -192,7 +192,7 @@ fn move_all(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepName) -> 
 }
 
 /// Writes a count into the journal, all blocks of the store together.
-fn count(executor: &mut Executor<'_>, scene: &Scene<'_>, lot: &Lot<'_>, blocks: &[Census]) -> Result<Census, Fault> {
+fn count(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, lot: &Lot<'_>, blocks: &[Census]) -> Result<Census, Fault> {
     let mut all = Census { exact: true, ..Census::default() };
     for census in blocks {
         all.strange = all.strange.saturating_add(census.strange);
@@ -210,7 +210,7 @@ fn count(executor: &mut Executor<'_>, scene: &Scene<'_>, lot: &Lot<'_>, blocks: 
 
 /// The closing round: moves what is left, and is done when nothing but quarantined values is under the old
 /// version.
-pub(super) fn close(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
+pub(super) fn close(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
     match move_all(executor, scene, step)? {
         Outcome::Done { facts, change } => match left(executor, scene)? {
             Ok(()) => Ok(Outcome::Done { facts, change }),
@@ -221,14 +221,14 @@ pub(super) fn close(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepN
 }
 
 /// Counts that nothing is under the old version.
-pub(super) fn recount(executor: &mut Executor<'_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+pub(super) fn recount(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
     match left(executor, scene)? {
         Ok(()) => Ok(Outcome::done()),
         Err(fault) => Ok(fault.into()),
     }
 }
 
-fn left(executor: &mut Executor<'_>, scene: &Scene<'_>) -> Result<Result<(), Fault>, Fault> {
+fn left(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result<Result<(), Fault>, Fault> {
     let Ok(old) = scene.old_version() else { return Ok(Ok(())) };
     let target = scene.expected.current().map_or_else(|| old.clone(), |version| version.id.clone());
     let lots = match lots(executor.world, scene, &target) {
@@ -255,7 +255,7 @@ fn left(executor: &mut Executor<'_>, scene: &Scene<'_>) -> Result<Result<(), Fau
 }
 
 /// Opens what the old version sealed.
-pub(super) fn open(executor: &mut Executor<'_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+pub(super) fn open(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
     let old = match scene.old_version() {
         Ok(old) => old.clone(),
         Err(fault) => return Ok(fault.into()),
@@ -307,7 +307,7 @@ impl rewrap::Watch for Quiet<'_> {
 
 /// Keeps pre-images. Wrapped values are kept by the rewrap itself, chunk by chunk; here it is seen to that there
 /// is a place for them.
-pub(super) fn keep(executor: &Executor<'_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+pub(super) fn keep(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
     let _ = executor;
     let Some(wanted) = &scene.key.pre_images else { return Ok(Outcome::done()) };
     match (scene.step.part.clone(), wanted.to.as_str()) {

@@ -33,7 +33,7 @@ pub(super) fn choose(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) 
 }
 
 /// Makes the chosen version.
-pub(super) fn add(executor: &Executor<'_>, scene: &Scene<'_>, chosen: Chosen) -> Result<Outcome, Fault> {
+pub(super) fn add(executor: &Executor<'_, '_>, scene: &Scene<'_>, chosen: Chosen) -> Result<Outcome, Fault> {
     let backend = executor.world.backend(scene.name(), &scene.key.backend)?;
     let promotes = scene.planned.base.able.promotes;
     let change = match &chosen {
@@ -54,7 +54,7 @@ pub(super) fn add(executor: &Executor<'_>, scene: &Scene<'_>, chosen: Chosen) ->
 }
 
 /// Switches, disables, enables or destroys.
-pub(super) fn change(executor: &Executor<'_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+pub(super) fn change(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
     let change = match scene.step.part {
         Part::Switch => Change::Switch { to: scene.new_version()?.clone() },
         Part::Enable => Change::Enable { version: scene.old_version()?.clone() },
@@ -74,7 +74,7 @@ pub(super) fn change(executor: &Executor<'_>, scene: &Scene<'_>) -> Result<Outco
 }
 
 /// Looks whether a change took.
-fn taken(executor: &Executor<'_>, scene: &Scene<'_>, change: &Change) -> Result<Outcome, Fault> {
+fn taken(executor: &Executor<'_, '_>, scene: &Scene<'_>, change: &Change) -> Result<Outcome, Fault> {
     let seen = executor.world.backend(scene.name(), &scene.key.backend)?.look(&scene.key.at)?.key;
     let after = scene.expected.after(change).unwrap_or_else(|_| scene.expected.clone());
     unchanged(scene, &after, &seen)?;

@@ -35,6 +35,6 @@ impl Probe for Asked {
             return Err(Fault::give_up(doing, format!("this build has no adapter for store `{store}`")));
         };
         let text = port.ask(query)?.unwrap_or_default();
-        judge(&doing, &check.expect, &Seen { status: None, exit: None, text: text.into_bytes() }, facts)
+        judge(&doing, &check.expect, &Seen { text: text.into_bytes(), ..Seen::default() }, facts)
     }
 }
