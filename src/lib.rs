@@ -30,7 +30,6 @@ pub mod executor;
 pub mod fault;
 pub mod fleet;
 pub mod home;
-#[cfg(feature = "http")]
 pub mod http;
 pub mod inventory;
 pub mod journal;
