@@ -19,6 +19,7 @@
 //! | the turn | the last act of ours without which nobody seals under the new version | cut-over |
 //! | problem, refusal, fault | the text is wrong; we will not; the world failed | error |
 
+pub mod approval;
 pub mod backend;
 pub mod command;
 pub mod course;
@@ -26,7 +27,7 @@ pub mod decision;
 pub mod digest;
 pub mod disk;
 pub mod envelope;
-pub mod executor;
+pub mod explain;
 pub mod fault;
 pub mod fleet;
 pub mod home;

@@ -9,3 +9,4 @@ pub mod home;
 pub mod probe;
 pub mod store;
 pub mod trouble;
+pub mod world;

@@ -1,7 +1,9 @@
 //! The graph: rules become edges, and one function puts the steps in the one order, so that the same steps
 //! always come out the same way.
 
+use crate::plan::Kind;
 use crate::plan::aspect::Aspect;
+use crate::plan::aspect::Turn;
 use crate::plan::rule::Code;
 use crate::plan::rule::RULES;
 use crate::plan::rule::Rule;
@@ -58,6 +60,8 @@ fn tied(aspects: &[Aspect<'_>], before: &Step, after: &Step, tie: Tie) -> bool {
         Tie::KeyAfter => before.key != after.key && comes_after(aspects, before.key, after.key),
         _ if before.key != after.key => false,
         Tie::Key => true,
+        Tie::Destroying => aspects.get(before.key).is_some_and(|aspect| aspect.kind == Kind::Destroy),
+        Tie::TurnApart => aspects.get(before.key).is_some_and(|aspect| aspect.turn() != Turn::Add),
         Tie::Fleet => same_fleet(),
         Tie::Member => same_fleet() && before.part.member() == after.part.member(),
         Tie::MemberBefore => same_fleet() && member_before(aspects, before, after),

@@ -76,6 +76,10 @@ pub struct Rule {
 pub enum Tie {
     /// The key.
     Key,
+    /// The key, whose turn is an act of its own and not the making of the version.
+    TurnApart,
+    /// The key, whose plan destroys a version.
+    Destroying,
     /// The key and the fleet.
     Fleet,
     /// The key, the fleet and the member.
@@ -111,7 +115,14 @@ pub const RULES: &[Rule] = &[
         Code::R02,
         waits_before_turn,
         is!(Part::Check { when: When::Before, again: true }),
-        Tie::Key,
+        Tie::TurnApart,
+        "hours lie between the first check and this one",
+    ),
+    row(
+        Code::R02,
+        is!(Part::Recount),
+        is!(Part::Check { when: When::Before, again: true }),
+        Tie::Destroying,
         "hours lie between the first check and this one",
     ),
     row(
@@ -183,7 +194,7 @@ pub const RULES: &[Rule] = &[
     ),
     row(
         Code::R32,
-        is!(Part::Switch),
+        is!(Part::Switch | Part::Add),
         is!(Part::Restart { why: Why::Follow, member: None, .. }),
         Tie::Key,
         "a member that starts reads the pointer that stands then",
@@ -393,7 +404,7 @@ fn turns_after_learning(step: &Step) -> bool {
 fn waits_before_turn(step: &Step) -> bool {
     match &step.part {
         Part::Wait { until } => matches!(until, Waiting::Readable { .. } | Waiting::Grace | Waiting::Watch),
-        Part::Deliver { .. } | Part::Restart { why: Why::Learn, .. } | Part::Recount => true,
+        Part::Deliver { .. } | Part::Restart { why: Why::Learn, .. } => true,
         _ => false,
     }
 }

@@ -46,6 +46,9 @@ pub struct Policy {
     pub fleets: BTreeMap<Name, Fleet>,
     /// The keys, one per value of `each` where a key has that.
     pub keys: BTreeMap<Name, Key>,
+    /// Who can open pre-images that hold key material: `age` recipients by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub recipients: BTreeMap<Name, Vec<String>>,
 }
 
 impl Policy {
@@ -82,6 +85,16 @@ pub struct Tls {
     pub cert: Option<crate::secret::Source>,
     /// Its key.
     pub key: Option<crate::secret::Source>,
+}
+
+/// An address or another value that may be a secret as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Address {
+    /// Anybody may read it.
+    Plain(String),
+    /// Where the secret comes from.
+    Secret(crate::secret::Source),
 }
 
 /// How to log in to a server: words that the adapter knows, each a plain text or a secret's source.

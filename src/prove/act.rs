@@ -73,7 +73,9 @@ pub fn effect(world: &World, state: &State, at: usize) -> Vec<State> {
             }
             each(world, step, |_, member| next.put(member, POINTED));
         }
-        Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close => return rewrap(world, next),
+        Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close => {
+            return rewrap(world, next, step.part == Part::Close);
+        }
         Part::Withdraw { fleet } => withdraw(world, &mut next, fleet),
         Part::Retire => {
             take_out(world, &mut next);
@@ -122,6 +124,7 @@ pub fn done(world: &World, state: &State, at: usize) -> Option<State> {
                 next.clear(flag::CHECKED);
             }
             each(world, step, |_, member| next.take(member, BY_US));
+            next.clear(flag::SWEPT);
         }
         _ => {}
     }
@@ -245,13 +248,12 @@ fn restart(world: &World, state: &mut State, step: &Step, fleet: &crate::model::
             if !state.is(flag::SWEPT) {
                 state.breach(Breach::Unswept);
             }
-            state.clear(flag::SWEPT);
         }
     }
     each(world, step, |side, member| start(world, side, state, member, true));
 }
 
-fn rewrap(world: &World, mut next: State) -> Vec<State> {
+fn rewrap(world: &World, mut next: State, closing: bool) -> Vec<State> {
     if next.new.is_none() || world.has_old && next.is(flag::STORE_OLD) && !next.old_opens() {
         next.breach(Breach::Impossible);
         return vec![next];
@@ -263,7 +265,9 @@ fn rewrap(world: &World, mut next: State) -> Vec<State> {
         if everybody(world).any(|(side, at)| side.writes() && !next.member(at, WRITES_NEW)) {
             next.breach(Breach::ServiceBehind);
         }
-        next.set(flag::LANDING);
+        if !closing && next.is(flag::STORE_OLD) {
+            next.set(flag::LANDING);
+        }
     }
     if !next.is(flag::STORE_OLD) {
         return vec![next];

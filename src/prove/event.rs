@@ -173,10 +173,7 @@ pub fn lingers(world: &World, state: &State, these: &BTreeSet<Linger>) -> bool {
             any_of(world, *fleet, |side, at| state.member(at, UP) && !knows_new(side, state, at))
         }
         Linger::Following(fleet) => any_of(world, *fleet, |side, at| side.writes() && !state.member(at, WRITES_NEW)),
-        Linger::InFlight(fleet) => {
-            let behind = |side: &Side, at| side.writes() && !state.member(at, WRITES_NEW);
-            any_of(world, *fleet, |side, at| state.member(at, FLIGHT) || behind(side, at))
-        }
+        Linger::InFlight(fleet) => any_of(world, *fleet, |_, at| state.member(at, FLIGHT)),
         Linger::Cached(fleet) => any_of(world, *fleet, |_, at| state.member(at, CACHED)),
         Linger::Grace => state.is(flag::GRACE),
         Linger::Soak => state.is(flag::SOAK),

@@ -25,8 +25,20 @@ pub enum Backend {
     Document {
         /// The file that holds them.
         file: Option<String>,
-        /// The path of a secrets server that holds them.
+        /// The path of a secrets server that holds them, and how to reach that.
         path: Option<String>,
+        /// The secrets server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        addr: Option<String>,
+        /// How to log in there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        auth: Option<Auth>,
+        /// How to reach it over TLS.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tls: Option<Tls>,
+        /// The dotted path to the value inside each document.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        field: Option<String>,
         /// How a value stands for the key's bytes.
         #[serde(rename = "as")]
         codings: Vec<Coding>,

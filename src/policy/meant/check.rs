@@ -2,7 +2,6 @@
 
 use crate::model::Name;
 use crate::policy::meant::Command;
-use crate::secret::Source;
 use crate::template::Template;
 use serde::Deserialize;
 use serde::Serialize;
@@ -25,7 +24,7 @@ pub struct Check {
 }
 
 /// A moment in a key's rotation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum When {
     /// Before anything changes, and again before the turn, the first rewrap and every irreversible act.
@@ -72,14 +71,7 @@ pub enum Ask {
 }
 
 /// The value of a header or variable.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum HeaderValue {
-    /// Anybody may read it.
-    Plain(String),
-    /// Where the secret comes from.
-    Secret(Source),
-}
+pub type HeaderValue = crate::policy::meant::Address;
 
 /// What an answer should be.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

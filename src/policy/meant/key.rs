@@ -35,6 +35,9 @@ pub struct Key {
     pub born: Option<Hour>,
     /// How many seals one version may make.
     pub max_uses: Option<u64>,
+    /// Who counts them, where it is not the census.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter: Option<Command>,
     /// The calendar window in which its turn may happen.
     pub window: Option<Name>,
     /// Keys whose rotation comes first.
@@ -56,7 +59,7 @@ pub struct Key {
 }
 
 /// What kind of key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Algorithm {
     /// AES with 128 bits.

@@ -36,6 +36,9 @@ pub struct Settings {
     pub guard: Vec<Guard>,
     /// How long a saved plan may be opened.
     pub plans_expire: Option<Span>,
+    /// Who can open pre-images that hold key material: `age` recipients by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub recipients: BTreeMap<Name, Vec<String>>,
 }
 
 /// Where journal, plans and locks live.
@@ -50,7 +53,7 @@ pub enum Home {
     /// A PostgreSQL database.
     Postgres {
         /// Its address.
-        url: crate::secret::Source,
+        url: crate::policy::meant::Address,
     },
 }
 

@@ -2,7 +2,9 @@
 
 use crate::envelope::Seal;
 use crate::model::Span;
+use crate::policy::meant::Address;
 use crate::policy::meant::Auth;
+use crate::policy::meant::Command;
 use crate::policy::meant::Tls;
 use crate::template::Template;
 use serde::Deserialize;
@@ -10,8 +12,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Where sealed values live.
+// Not `deny_unknown_fields`: serde cannot have that beside `flatten`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Store {
     /// How to reach it.
     #[serde(flatten)]
@@ -38,14 +40,14 @@ pub enum Place {
     /// A PostgreSQL database.
     Postgres {
         /// Its address.
-        url: crate::secret::Source,
+        url: Address,
         /// How to reach it over TLS.
         tls: Option<Tls>,
     },
     /// A MongoDB database.
     Mongodb {
         /// Its address.
-        url: crate::secret::Source,
+        url: Address,
         /// The database.
         database: String,
         /// How to reach it over TLS.
@@ -82,12 +84,58 @@ pub struct Grpc {
     pub dry_run: BTreeMap<String, serde_json::Value>,
     /// The fields of a request that moves.
     pub apply: BTreeMap<String, serde_json::Value>,
-    /// The field that narrows a call, and its values or the command that lists them.
-    pub scope: Option<serde_json::Value>,
+    /// The field that narrows a call, and its values.
+    pub scope: Option<Scope>,
     /// The reply's field that lists failures.
     pub failures: Option<String>,
     /// What the other fields of a reply mean.
-    pub reply: BTreeMap<String, serde_json::Value>,
+    pub reply: Reply,
+}
+
+/// The request's field that narrows a call, one value at a time, closed by one call without it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// The field.
+    pub field: String,
+    /// Its values.
+    pub values: ScopeValues,
+}
+
+/// The values of a scope.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ScopeValues {
+    /// These; none: every call is for everything.
+    Listed(Vec<String>),
+    /// Those that a command prints, one a line.
+    FromCommand(Command),
+}
+
+/// What the fields of a reply mean.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reply {
+    /// The field that names the version moved to.
+    pub target: String,
+    /// The fields that count rows.
+    pub rows: Counts,
+    /// The fields that count sealed fields.
+    pub fields: Counts,
+}
+
+/// Fields of a reply that count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// All that were looked at.
+    pub seen: Option<String>,
+    /// Those that were moved.
+    pub moved: Option<String>,
+    /// Those that were there already.
+    pub there: Option<String>,
+    /// Those that could not be moved.
+    pub failed: Option<String>,
 }
 
 /// One sealed column, field or document (or several that are sealed alike).

@@ -131,6 +131,7 @@ impl Layout {
 pub struct Page {
     layout: Arc<Layout>,
     width: usize,
+    rows_max: usize,
     cells: Vec<Cell>,
     bytes: Vec<u8>,
 }
@@ -140,7 +141,19 @@ impl Page {
     #[must_use]
     pub fn new(layout: Arc<Layout>) -> Self {
         let width = layout.width().max(1);
-        Self { layout, width, cells: Vec::new(), bytes: Vec::new() }
+        Self { layout, width, rows_max: ROWS_PER_PAGE_MAX, cells: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// A page that so many rows fill, at most [`ROWS_PER_PAGE_MAX`].
+    #[must_use]
+    pub fn at_most(self, rows: usize) -> Self {
+        Self { rows_max: rows.clamp(1, ROWS_PER_PAGE_MAX), ..self }
+    }
+
+    /// How many rows fill it.
+    #[must_use]
+    pub fn rows_max(&self) -> usize {
+        self.rows_max
     }
 
     /// What the cells are.
@@ -164,7 +177,7 @@ impl Page {
     /// Whether another row must wait for the next page.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.rows() >= ROWS_PER_PAGE_MAX || self.bytes.len() >= BYTES_PER_PAGE_MAX
+        self.rows() >= self.rows_max || self.bytes.len() >= BYTES_PER_PAGE_MAX
     }
 
     /// Forgets the rows and keeps the room.

@@ -16,7 +16,6 @@ use crate::port::store::Page;
 use crate::port::store::Reader;
 use crate::port::store::Value;
 use crate::port::store::Want;
-use crate::port::store::page::ROWS_PER_PAGE_MAX;
 
 /// Walks one block on a connection of its own.
 pub(super) struct Pages {
@@ -89,7 +88,7 @@ impl Walk {
             return Ok(());
         }
         let mut statement = connection.prepare_cached(if self.last.is_some() { &self.go_on } else { &self.start })?;
-        let limit = Owned::Integer(i64::try_from(ROWS_PER_PAGE_MAX).unwrap_or(i64::MAX));
+        let limit = Owned::Integer(i64::try_from(page.rows_max()).unwrap_or(i64::MAX));
         let mut at = 0_usize;
         let mut bind = |value: ToSqlOutput<'_>| {
             at = at.saturating_add(1);

@@ -1,0 +1,141 @@
+//! Who said yes to which bytes. Permission is a value: only `grant` makes an `Approved`, and only an `Approved`
+//! can be carried out.
+//! Never here: reading files, asking the hour.
+
+use crate::digest::Digest;
+use crate::journal::Ended;
+use crate::journal::Ledger;
+use crate::journal::Standing;
+use crate::model::Hour;
+use crate::model::KeyName;
+use crate::model::Risk;
+use crate::model::VersionId;
+use crate::plan::Kind;
+use crate::plan::Plan;
+use std::fmt;
+
+/// A plan that may be carried out.
+#[derive(Debug)]
+pub struct Approved {
+    plan: Plan,
+    id: Digest,
+    intent: Digest,
+}
+
+impl Approved {
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The digest of the plan's bytes.
+    #[must_use]
+    pub fn id(&self) -> Digest {
+        self.id
+    }
+
+    /// The digest of what it means to do.
+    #[must_use]
+    pub fn intent(&self) -> Digest {
+        self.intent
+    }
+}
+
+/// A plan as it was handed in.
+#[derive(Debug)]
+pub struct Handed {
+    /// The plan.
+    pub plan: Plan,
+    /// The digest of its bytes.
+    pub id: Digest,
+    /// The digest of what it means to do.
+    pub intent: Digest,
+}
+
+/// Why a plan may not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Denied {
+    /// It was not opened in time.
+    Expired(Hour),
+    /// It was carried out to its end.
+    Finished(Hour),
+    /// It was given up.
+    Cancelled(Hour),
+    /// It was never proved.
+    Unproved(String),
+    /// What it destroys was not named again.
+    NotNamed(KeyName, VersionId),
+    /// Voices are needed that cannot be heard yet.
+    Voices(Risk, u32),
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Denied::Expired(hour) => write!(f, "this plan could be opened until {}", hour.format("%Y-%m-%d %H:%M UTC")),
+            Denied::Finished(hour) => write!(f, "this plan was carried out on {}", hour.format("%Y-%m-%d %H:%M UTC")),
+            Denied::Cancelled(hour) => write!(f, "this plan was cancelled on {}", hour.format("%Y-%m-%d %H:%M UTC")),
+            Denied::Unproved(key) => write!(f, "this plan carries no proof for `{key}`"),
+            Denied::NotNamed(key, version) => write!(f, "this plan destroys `{key}@{version}` for good"),
+            Denied::Voices(class, need) => write!(f, "the project asks for {need} signed approvals of `{class}` steps"),
+        }
+    }
+}
+
+impl Denied {
+    /// The way out.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Denied::Expired(_) | Denied::Finished(_) | Denied::Cancelled(_) | Denied::Unproved(_) => {
+                "draw a new one with `keyrota plan -o FILE`".into()
+            }
+            Denied::NotNamed(key, version) => format!("name it again: `--destroy {key}@{version}`"),
+            Denied::Voices(..) => "this build cannot hear signed approvals; take `[approval]` out of keyrota.toml, or wait for one that can".into(),
+        }
+    }
+}
+
+/// Grants a plan, or says why not. A run that is open already may always go on.
+///
+/// # Errors
+/// What stands in the way.
+pub fn grant(handed: Handed, ledger: &Ledger, now: Hour, named: &[(KeyName, VersionId)]) -> Result<Approved, Denied> {
+    let standing = ledger.of_plan(&handed.id);
+    match standing.and_then(|standing| standing.ended) {
+        Some((Ended::Finished, hour)) => return Err(Denied::Finished(hour)),
+        Some((Ended::Cancelled, hour)) => return Err(Denied::Cancelled(hour)),
+        None => {}
+    }
+    if !standing.is_some_and(Standing::is_open) {
+        opening(&handed.plan, now, named)?;
+    }
+    Ok(Approved { plan: handed.plan, id: handed.id, intent: handed.intent })
+}
+
+/// What is asked only when a plan is opened.
+fn opening(plan: &Plan, now: Hour, named: &[(KeyName, VersionId)]) -> Result<(), Denied> {
+    if now > plan.expires {
+        return Err(Denied::Expired(plan.expires));
+    }
+    for unit in &plan.units {
+        let keys = unit.keys.iter().map(|key| key.name.to_string()).collect::<Vec<_>>();
+        if unit.proof.is_none() {
+            return Err(Denied::Unproved(keys.join(", ")));
+        }
+        for key in unit.keys.iter().filter(|key| key.kind == Kind::Destroy) {
+            let Some(old) = &key.old else { continue };
+            if !named.iter().any(|(name, version)| *name == key.name && version == old) {
+                return Err(Denied::NotNamed(key.name.clone(), old.clone()));
+            }
+        }
+    }
+    let need = plan.settings.approval.as_ref().map(|approval| &approval.need);
+    let risks = plan.units.iter().flat_map(|unit| unit.steps.iter().map(|step| step.risk));
+    let risks: std::collections::BTreeSet<Risk> = risks.collect();
+    for (class, count) in need.into_iter().flatten().filter(|(class, count)| **count > 0 && risks.contains(class)) {
+        return Err(Denied::Voices(*class, *count));
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! Acts on versions: made, switched, disabled, enabled, destroyed. The world must stand as this run's own acts
+//! have left it, or as this very act leaves it; anything else was done by somebody else, and stops the run.
+
+use crate::executor::Executor;
+use crate::executor::perform::Chosen;
+use crate::executor::perform::Outcome;
+use crate::executor::scene::Scene;
+use crate::executor::scene::differ;
+use crate::fault::Fault;
+use crate::journal::Facts;
+use crate::journal::Mark;
+use crate::journal::StepRecord;
+use crate::model::Change;
+use crate::model::Key;
+use crate::plan::Part;
+use crate::port::backend::Failed;
+use crate::port::world::World;
+
+/// Chooses the version to make, or finds the one that an earlier attempt of ours has made.
+pub(super) fn choose(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) -> Result<Chosen, Fault> {
+    let backend = world.backend(scene.name())?;
+    let seen = backend.look(&scene.key.at)?.key;
+    let ours = |mark: &&Mark| {
+        let version = mark.version.as_ref().and_then(|id| seen.version(id));
+        version.is_some_and(|version| version.fingerprint.is_some() && version.fingerprint == mark.fingerprint)
+    };
+    if let Some(mark) = record.marks.iter().find(ours) {
+        return Ok(Chosen::Found(mark.clone()));
+    }
+    unchanged(scene, &scene.expected, &seen)?;
+    let prepared = backend.prepare(&scene.key.at, scene.key.algorithm).map_err(|failed| told(scene, failed))?;
+    Ok(Chosen::Version(prepared))
+}
+
+/// Makes the chosen version.
+pub(super) fn add(executor: &Executor<'_>, scene: &Scene<'_>, chosen: Chosen) -> Result<Outcome, Fault> {
+    let backend = executor.world.backend(scene.name())?;
+    let promotes = scene.planned.base.able.promotes;
+    let change = match &chosen {
+        Chosen::Version(prepared) => {
+            let change = prepared.add(promotes);
+            let done = backend.change(&scene.key.at, &change, Some(prepared), executor.desk.now());
+            done.map_err(|failed| told(scene, failed))?;
+            change
+        }
+        Chosen::Found(mark) => {
+            let version = mark.version.clone().ok_or_else(|| Fault::report_bug("go on with an add", "its mark is empty"))?;
+            Change::Add { version, fingerprint: mark.fingerprint.clone(), promotes }
+        }
+        Chosen::Nothing => return Err(Fault::report_bug("make a version", "none was chosen")),
+    };
+    taken(executor, scene, &change)
+}
+
+/// Switches, disables, enables or destroys.
+pub(super) fn change(executor: &Executor<'_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+    let change = match scene.step.part {
+        Part::Switch => Change::Switch { to: scene.new_version()?.clone() },
+        Part::Enable => Change::Enable { version: scene.old_version()?.clone() },
+        Part::Retire => Change::Retire { version: scene.old_version()?.clone() },
+        Part::Destroy => Change::Destroy { version: scene.old_version()?.clone() },
+        _ => return Err(Fault::report_bug("change a version", "the step is not such an act")),
+    };
+    let backend = executor.world.backend(scene.name())?;
+    let seen = backend.look(&scene.key.at)?.key;
+    let after = scene.expected.after(&change);
+    // As we left it, or as an earlier attempt of this act left it; the backend sees to the rest.
+    if after.is_err() || !differ(after.as_ref().unwrap_or(&scene.expected), &seen).is_empty() {
+        unchanged(scene, &scene.expected, &seen)?;
+    }
+    backend.change(&scene.key.at, &change, None, executor.desk.now()).map_err(|failed| told(scene, failed))?;
+    taken(executor, scene, &change)
+}
+
+/// Looks whether a change took.
+fn taken(executor: &Executor<'_>, scene: &Scene<'_>, change: &Change) -> Result<Outcome, Fault> {
+    let seen = executor.world.backend(scene.name())?.look(&scene.key.at)?.key;
+    let after = scene.expected.after(change).unwrap_or_else(|_| scene.expected.clone());
+    unchanged(scene, &after, &seen)?;
+    let mut facts = Facts::new();
+    if let Change::Add { version, .. } = change {
+        facts.insert("version".into(), version.as_str().into());
+    }
+    Ok(Outcome::Done { facts, change: vec![(scene.name().clone(), change.clone())] })
+}
+
+/// Refuses a world that somebody else has changed.
+fn unchanged(scene: &Scene<'_>, expected: &Key, seen: &Key) -> Result<(), Fault> {
+    let differences = differ(expected, seen);
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let doing = format!("go on with `{}`", scene.name());
+    let why = format!("somebody else changed it: {}", differences.join("; "));
+    let hint = "look who did; then `keyrota cancel` this run and plan anew";
+    Err(Fault::give_up(doing, why).hint(hint))
+}
+
+fn told(scene: &Scene<'_>, failed: Failed) -> Fault {
+    match failed {
+        Failed::Fault(fault) => fault,
+        Failed::Refused { why, hint } => {
+            let fault = Fault::give_up(format!("change `{}`", scene.name()), why);
+            match hint {
+                Some(hint) => fault.hint(hint),
+                None => fault,
+            }
+        }
+        Failed::Unmade(id) => Fault::retry(format!("change `{}`", scene.name()), format!("version `{id}` was chosen and never made")),
+    }
+}
