@@ -155,7 +155,10 @@ fn main() {
         memory = memory.max(said[1]);
         locked = locked.max(said[2]);
         let ratio = took.as_secs_f64() / baseline.as_secs_f64();
-        println!("run {run}: sqlite3 {baseline:.3?}, keyrota {took:.3?}, ratio {ratio:.3}, {} KiB, locked {} us", said[1], said[2]);
+        println!(
+            "run {run}: sqlite3 {baseline:.3?}, keyrota {took:.3?}, ratio {ratio:.3}, {} KiB, locked {} us",
+            said[1], said[2]
+        );
         std::io::stdout().flush().unwrap();
         plain.push(baseline.as_secs_f64());
         ours.push(took.as_secs_f64());

@@ -196,3 +196,23 @@ fn the_same_change_twice_is_once_at_every_step() {
     let states: Vec<State> = files(folder.path()).look("keys").unwrap().key.versions.iter().map(|v| v.state).collect();
     assert_eq!(states, [State::Destroyed, State::Destroyed, State::Destroyed, State::Current]);
 }
+
+#[test]
+fn a_reader_in_another_language_finds_the_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let files =
+        KeyFiles::new(folder.path(), &[keyrota::envelope::Coding::Hex], &Template::parse("v{{ n }}").unwrap()).unwrap();
+    let change = |change: &Change, made: Option<&Prepared>| {
+        files.change("keys", change, made, Hour::UNIX_EPOCH).unwrap();
+    };
+    for n in 1..=3 {
+        change(&made(n).add(false), Some(&made(n)));
+        change(&Change::Switch { to: made(n).version }, None);
+    }
+    change(&Change::Retire { version: made(1).version }, None);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read_ring.py");
+    let said = Command::new("python3").arg(script).arg(folder.path().join("keys")).output().unwrap();
+    let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    let hex = |n: u8| format!("{n:02x}").repeat(32);
+    assert_eq!(said, serde_json::json!({ "current": "v3", "keys": { "v2": hex(2), "v3": hex(3) } }));
+}

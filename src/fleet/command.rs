@@ -23,6 +23,7 @@ use crate::port::fleet::Row;
 use crate::port::probe::Secrets;
 use crate::secret::Secret;
 use crate::secret::random_array;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -74,11 +75,12 @@ impl Commanded {
     /// Members by name, each once; too few or too many are a fault.
     fn named(doing: &str, names: impl Iterator<Item = String>, at_least: u32) -> Result<Vec<Member>, Fault> {
         let mut members: Vec<Member> = Vec::new();
+        let mut known = BTreeSet::new();
         for name in names {
-            let member = name.parse().map_err(|bad| {
+            let member: Member = name.parse().map_err(|bad| {
                 Fault::ask_operator(doing, format!("`{}` is no member's name: {bad}", printable(&name)))
             })?;
-            if !members.contains(&member) {
+            if known.insert(member.clone()) {
                 members.push(member);
             }
             if members.len() > MEMBERS_MAX {
