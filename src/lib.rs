@@ -27,6 +27,7 @@ pub mod decision;
 pub mod digest;
 pub mod disk;
 pub mod envelope;
+pub mod executor;
 pub mod explain;
 pub mod fault;
 pub mod fleet;

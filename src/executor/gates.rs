@@ -42,7 +42,12 @@ pub(super) fn observe(executor: &mut Executor<'_>, unit: &Unit, progress: &Progr
     Ok(observation)
 }
 
-fn proven(executor: &mut Executor<'_>, key: &KeyName, name: &Name, new: &crate::model::VersionId) -> Result<Proven, Fault> {
+fn proven(
+    executor: &mut Executor<'_>,
+    key: &KeyName,
+    name: &Name,
+    new: &crate::model::VersionId,
+) -> Result<Proven, Fault> {
     let plan = executor.approved.plan();
     let policy = plan.policies.iter().find(|policy| policy.name == *key.policy());
     let Some((policy, fleet)) = policy.and_then(|policy| Some((policy, policy.fleets.get(name)?))) else {

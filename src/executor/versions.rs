@@ -44,7 +44,8 @@ pub(super) fn add(executor: &Executor<'_>, scene: &Scene<'_>, chosen: Chosen) ->
             change
         }
         Chosen::Found(mark) => {
-            let version = mark.version.clone().ok_or_else(|| Fault::report_bug("go on with an add", "its mark is empty"))?;
+            let version =
+                mark.version.clone().ok_or_else(|| Fault::report_bug("go on with an add", "its mark is empty"))?;
             Change::Add { version, fingerprint: mark.fingerprint.clone(), promotes }
         }
         Chosen::Nothing => return Err(Fault::report_bug("make a version", "none was chosen")),
@@ -106,6 +107,8 @@ fn told(scene: &Scene<'_>, failed: Failed) -> Fault {
                 None => fault,
             }
         }
-        Failed::Unmade(id) => Fault::retry(format!("change `{}`", scene.name()), format!("version `{id}` was chosen and never made")),
+        Failed::Unmade(id) => {
+            Fault::retry(format!("change `{}`", scene.name()), format!("version `{id}` was chosen and never made"))
+        }
     }
 }
