@@ -23,14 +23,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
+use std::process::ExitStatus;
 use std::process::Stdio;
 
 const FOLDER: &str = "KEY_FILES_TEST_FOLDER";
 const STOP: &str = "KEY_FILES_TEST_STOP";
 const POINTS: &str = "points";
 const PROGRESS: &str = "progress";
+const SIGABRT: i32 = 6;
 
 fn files(root: &Path) -> KeyFiles {
     KeyFiles::new(root, &[], &Template::parse("v{{ n }}").unwrap()).unwrap()
@@ -123,35 +127,61 @@ fn judge(root: &Path, line: &str) {
     files.material("keys", &current.id).unwrap_or_else(|failed| panic!("{line}: {failed}"));
 }
 
-fn run(root: &Path, stop: &str) -> bool {
+fn run(root: &Path, stop: &str) -> ExitStatus {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child", "--nocapture"])
         .env(FOLDER, root)
         .env(STOP, stop)
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(if stop == "fail" { Stdio::inherit() } else { Stdio::null() })
         .status();
-    child.unwrap().success()
+    child.unwrap()
 }
 
-/// Not a test of its own: the process that the others start and let die. Without its variables it passes at once.
+/// Not a test of its own: the process that the other starts and lets die. Without its variables it passes at once.
 #[test]
 fn child() {
     let Some(root) = std::env::var_os(FOLDER) else { return };
     let root = Path::new(&root);
-    let stop = std::env::var(STOP).unwrap();
-    let stop = match stop.split_once(' ') {
-        Some(("abort", number)) => Some((number.parse().unwrap(), crash::Stop::Abort)),
-        Some((_, number)) => Some((number.parse().unwrap(), crash::Stop::Fail(io::ErrorKind::StorageFull))),
-        None => None,
-    };
     // A core file for each death would take most of the time of this test.
     let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
     rustix::process::setrlimit(rustix::process::Resource::Core, none).unwrap();
-    let record = (stop.is_none()).then(|| root.with_extension(POINTS));
+    match std::env::var(STOP).unwrap().as_str() {
+        "nowhere" => {
+            arm(Some(root.with_extension(POINTS)), None);
+            tell(root, false).unwrap();
+        }
+        // A failing disk kills nobody, so one process lives through all of it.
+        "fail" => {
+            let points = fs::read_to_string(root.join(POINTS)).unwrap();
+            let undisturbed = end(&root.join("undisturbed"));
+            for (number, line) in points.lines().enumerate() {
+                let root = root.join(format!("fail-{number}"));
+                begin(&root);
+                arm(None, Some((number, crash::Stop::Fail(io::ErrorKind::StorageFull))));
+                assert!(tell(&root, false).is_err(), "fail at {line}");
+                go_on(&root, number, line, &undisturbed);
+            }
+        }
+        number => {
+            arm(None, Some((number.parse().unwrap(), crash::Stop::Abort)));
+            tell(root, false).unwrap();
+        }
+    }
+}
+
+fn arm(record: Option<PathBuf>, stop: Option<(usize, crash::Stop)>) {
+    let stop = stop.map(|(number, stop)| (number.try_into().unwrap(), stop));
     crash::arm(Some(crash::Plan { record, stop })).unwrap();
-    tell(root, false).unwrap();
+}
+
+/// What a later process makes of what is left.
+fn go_on(root: &Path, number: usize, line: &str, undisturbed: &BTreeMap<String, Vec<u8>>) {
     crash::arm(None).unwrap();
+    judge(root, line);
+    tell(root, number.is_multiple_of(2)).unwrap_or_else(|failed| panic!("{line}: {failed}"));
+    judge(root, line);
+    assert_eq!(&end(root), undisturbed, "{line}");
 }
 
 #[test]
@@ -160,32 +190,29 @@ fn every_point_is_survived() {
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let root = folder.path().join("undisturbed");
     begin(&root);
-    assert!(run(&root, ""));
+    assert!(run(&root, "nowhere").success());
     let undisturbed = end(&root);
     let names: Vec<&str> = undisturbed.keys().map(String::as_str).collect();
     assert_eq!(names, ["keys/ring.json", "keys/ring.lock", "keys/v4.key"]);
-    let points = fs::read_to_string(root.with_extension(POINTS)).unwrap();
-    assert!(points.lines().count() > 150, "only {} points", points.lines().count());
+    fs::rename(root.with_extension(POINTS), folder.path().join(POINTS)).unwrap();
+    let points = fs::read_to_string(folder.path().join(POINTS)).unwrap();
+    let points: Vec<&str> = points.lines().collect();
+    assert!(points.len() > 150, "only {} points", points.len());
 
-    // Most of the time goes into waiting for the disk, so several lives are told at once.
-    let deaths: Vec<(usize, &str, &str)> =
-        points.lines().enumerate().flat_map(|(n, line)| [(n, line, "abort"), (n, line, "fail")]).collect();
     std::thread::scope(|scope| {
-        for share in deaths.chunks(deaths.len() / 8 + 1) {
-            let (folder, undisturbed) = (folder.path(), &undisturbed);
-            scope.spawn(move || share.iter().for_each(|death| survive(folder, *death, undisturbed)));
+        let (folder, points, undisturbed) = (folder.path(), &points, &undisturbed);
+        scope.spawn(move || assert!(run(folder, "fail").success(), "a failing disk was not survived"));
+        for first in 0..4 {
+            scope.spawn(move || {
+                for (number, line) in points.iter().enumerate().skip(first).step_by(4) {
+                    let root = folder.join(format!("abort-{number}"));
+                    begin(&root);
+                    assert_eq!(run(&root, &number.to_string()).signal(), Some(SIGABRT), "abort at {line}");
+                    go_on(&root, number, line, undisturbed);
+                }
+            });
         }
     });
-}
-
-fn survive(folder: &Path, (number, line, how): (usize, &str, &str), undisturbed: &BTreeMap<String, Vec<u8>>) {
-    let root = folder.join(format!("{how}-{number}"));
-    begin(&root);
-    assert!(!run(&root, &format!("{how} {number}")), "{how} at {line}");
-    judge(&root, line);
-    tell(&root, number % 2 == 0).unwrap_or_else(|failed| panic!("{how} at {line}: {failed}"));
-    judge(&root, line);
-    assert_eq!(&end(&root), undisturbed, "{how} at {line}");
 }
 
 #[test]
