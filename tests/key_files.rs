@@ -34,6 +34,7 @@ const FOLDER: &str = "KEY_FILES_TEST_FOLDER";
 const STOP: &str = "KEY_FILES_TEST_STOP";
 const POINTS: &str = "points";
 const PROGRESS: &str = "progress";
+const NEW: &str = "new";
 const SIGABRT: i32 = 6;
 
 fn files(root: &Path) -> KeyFiles {
@@ -51,11 +52,19 @@ fn made(n: u8) -> Prepared {
     }
 }
 
-/// A life of a key: a folder taken over, and every kind of change. A number goes with those that make a version.
-fn story() -> Vec<(Change, Option<u8>)> {
+/// Whether the life told in this folder begins with nothing, or with a folder that somebody made by hand.
+fn is_new(root: &Path) -> bool {
+    root.components().any(|part| part.as_os_str() == NEW)
+}
+
+/// A life of a key: every kind of change, or its first days. A number goes with those that make a version.
+fn story(is_new: bool) -> Vec<(Change, Option<u8>)> {
     let id = |n: u8| format!("v{n}").parse().unwrap();
     let add = |n: u8| (made(n).add(false), Some(n));
     let then = |change: Change| (change, None);
+    if is_new {
+        return vec![add(1), then(Change::Discard { version: id(1) }), add(2), then(Change::Switch { to: id(2) })];
+    }
     vec![
         add(2),
         then(Change::Switch { to: id(2) }),
@@ -76,7 +85,7 @@ fn tell(root: &Path, also: bool) -> Result<(), Failed> {
     let files = files(root);
     let progress = root.join(PROGRESS);
     let done: usize = fs::read_to_string(&progress).map_or(0, |text| text.parse().unwrap());
-    for (at, (change, makes)) in story().into_iter().enumerate().skip(done) {
+    for (at, (change, makes)) in story(is_new(root)).into_iter().enumerate().skip(done) {
         let now = Hour::UNIX_EPOCH + chrono::TimeDelta::hours(at.try_into().unwrap());
         let told = match files.change("keys", &change, None, now) {
             Err(Failed::Unmade(_)) => files.change("keys", &change, makes.map(made).as_ref(), now),
@@ -92,6 +101,10 @@ fn tell(root: &Path, also: bool) -> Result<(), Failed> {
 }
 
 fn begin(root: &Path) {
+    fs::create_dir_all(root).unwrap();
+    if is_new(root) {
+        return;
+    }
     let keys = root.join("keys");
     fs::create_dir_all(&keys).unwrap();
     fs::set_permissions(&keys, fs::Permissions::from_mode(0o700)).unwrap();
@@ -103,7 +116,7 @@ fn begin(root: &Path) {
 fn end(root: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     for folder in ["keys", "keys/disabled"] {
-        for entry in fs::read_dir(root.join(folder)).unwrap() {
+        for entry in fs::read_dir(root.join(folder)).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.is_file() {
                 all.insert(path.strip_prefix(root).unwrap().display().to_string(), fs::read(&path).unwrap());
@@ -116,14 +129,16 @@ fn end(root: &Path) -> BTreeMap<String, Vec<u8>> {
     all
 }
 
-/// Wherever we died: the books are whole, no material is lost, and there is a current version whose key can be read.
+/// Wherever we died: the books are whole, no material is lost, and once there is a current version its key can be read.
 fn judge(root: &Path, line: &str) {
     let files = files(root);
     let look = files.look("keys").unwrap();
     let lost = look.drift.iter().any(|drift| !matches!(drift, Drift::VersionAppeared { .. }));
     assert!(!lost, "{line}: {:?}", look.drift);
     assert_eq!(look.unknown_files, [""; 0], "{line}");
-    let current = look.key.current().unwrap_or_else(|| panic!("{line}: nothing is current"));
+    let Some(current) = look.key.current() else {
+        return assert!(is_new(root), "{line}: nothing is current");
+    };
     files.material("keys", &current.id).unwrap_or_else(|failed| panic!("{line}: {failed}"));
 }
 
@@ -188,19 +203,26 @@ fn go_on(root: &Path, number: usize, line: &str, undisturbed: &BTreeMap<String, 
 fn every_point_is_survived() {
     // Where memory can stand for a disk, a thousand syncs cost nothing.
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
-    let root = folder.path().join("undisturbed");
+    let new = folder.path().join(NEW);
+    fs::create_dir(&new).unwrap();
+    survive(folder.path(), &["keys/ring.json", "keys/ring.lock", "keys/v4.key"], 150);
+    survive(&new, &["keys/ring.json", "keys/ring.lock", "keys/v2.key"], 60);
+}
+
+fn survive(folder: &Path, wanted: &[&str], points_min: usize) {
+    let root = folder.join("undisturbed");
     begin(&root);
     assert!(run(&root, "nowhere").success());
     let undisturbed = end(&root);
     let names: Vec<&str> = undisturbed.keys().map(String::as_str).collect();
-    assert_eq!(names, ["keys/ring.json", "keys/ring.lock", "keys/v4.key"]);
-    fs::rename(root.with_extension(POINTS), folder.path().join(POINTS)).unwrap();
-    let points = fs::read_to_string(folder.path().join(POINTS)).unwrap();
+    assert_eq!(names, wanted);
+    fs::rename(root.with_extension(POINTS), folder.join(POINTS)).unwrap();
+    let points = fs::read_to_string(folder.join(POINTS)).unwrap();
     let points: Vec<&str> = points.lines().collect();
-    assert!(points.len() > 150, "only {} points", points.len());
+    assert!(points.len() > points_min, "only {} points", points.len());
 
     std::thread::scope(|scope| {
-        let (folder, points, undisturbed) = (folder.path(), &points, &undisturbed);
+        let (folder, points, undisturbed) = (folder, &points, &undisturbed);
         scope.spawn(move || assert!(run(folder, "fail").success(), "a failing disk was not survived"));
         for first in 0..4 {
             scope.spawn(move || {
