@@ -44,4 +44,5 @@ pub mod probe;
 pub mod prove;
 pub mod secret;
 pub mod store;
+pub mod survey;
 pub mod template;

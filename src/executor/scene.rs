@@ -16,6 +16,7 @@ use crate::plan::Unit;
 use crate::plan::step::Step;
 use crate::policy::Policy;
 use crate::policy::meant;
+use crate::policy::meant::store::Place;
 use crate::port::facts::Facts;
 use crate::port::world::World;
 
@@ -170,7 +171,9 @@ pub fn same_world(plan: &Plan, world: &dyn World) -> Result<(), Fault> {
         let seen = backend.look(&key.at)?;
         differences
             .extend(differ(&planned.base.key, &seen.key).into_iter().map(|text| format!("`{}`: {text}", planned.name)));
-        for (name, known) in &planned.base.stores {
+        let policy = plan.policies.iter().find(|policy| policy.name == *planned.name.policy());
+        let seen = |name: &Name| policy.and_then(|p| p.stores.get(name)).is_some_and(|s| s.place != Place::Unseen);
+        for (name, known) in planned.base.stores.iter().filter(|(name, _)| seen(name)) {
             let here = world.store(&planned.name, name)?.world()?;
             if here != *known {
                 differences

@@ -13,14 +13,14 @@ use crate::executor::scene::Scene;
 use crate::executor::told::Told;
 use crate::fault::Fault;
 use crate::inventory::Census;
-use crate::inventory::Mover;
 use crate::journal::Event;
 use crate::journal::Facts;
-use crate::journal::Place;
+use crate::journal::Place as Row;
 use crate::journal::StepName;
 use crate::model::Name;
 use crate::model::VersionId;
 use crate::plan::Part;
+use crate::policy::meant::store::Place;
 use crate::port::backend::Failed;
 use crate::port::store::Block;
 use crate::port::store::Store;
@@ -47,11 +47,9 @@ pub struct Lot<'a> {
 pub fn lots<'a>(world: &'a dyn World, scene: &Scene<'_>, target: &VersionId) -> Result<Vec<Lot<'a>>, Fault> {
     let mut lots = Vec::new();
     for name in &scene.key.seals {
+        // What nobody sees is nobody's to move.
+        let Some(meant) = scene.policy.stores.get(name).filter(|store| store.place != Place::Unseen) else { continue };
         let store = world.store(scene.name(), name)?;
-        if store.mover() == Mover::Nobody {
-            continue;
-        }
-        let Some(meant) = scene.policy.stores.get(name) else { continue };
         let mut versions = Versions::new();
         for version in &scene.expected.versions {
             let facts = scene.facts(&version.id);
@@ -88,7 +86,7 @@ struct Follower<'a, 'b> {
 impl rewrap::Watch for Follower<'_, '_> {
     fn quarantined(&mut self, value: &Quarantined) -> Result<(), Fault> {
         self.quarantined = self.quarantined.saturating_add(1);
-        let at = Place {
+        let at = Row {
             store: self.store.clone(),
             table: value.table.clone(),
             column: value.column.clone(),
