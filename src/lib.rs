@@ -33,7 +33,6 @@ pub mod explain;
 pub mod fault;
 pub mod fleet;
 pub mod home;
-#[cfg(feature = "http")]
 pub mod http;
 pub mod inventory;
 pub mod journal;
