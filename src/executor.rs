@@ -47,13 +47,13 @@ use std::sync::atomic::Ordering;
 const ASK_AGAIN: Span = Span::seconds(15);
 
 /// What an executor works with.
-pub struct Executor<'a> {
+pub struct Executor<'a, 'd> {
     /// What was approved.
     pub approved: &'a Approved,
     /// The world.
     pub world: &'a dyn World,
     /// The journal.
-    pub desk: &'a mut Desk<'a>,
+    pub desk: &'a mut Desk<'d>,
     /// Who is told.
     pub screen: &'a mut dyn Screen,
     /// Whether to stay at gates until they open.
@@ -66,7 +66,7 @@ pub struct Executor<'a> {
 ///
 /// # Errors
 /// The journal failed, or the world is not the plan's own. A step that failed is not an error but an end.
-pub fn run(executor: &mut Executor<'_>) -> Result<Ended, Fault> {
+pub fn run(executor: &mut Executor<'_, '_>) -> Result<Ended, Fault> {
     open(executor)?;
     let plan = executor.approved.plan();
     let names: Vec<Vec<String>> = plan.units.iter().map(Unit::step_names).collect();
@@ -87,8 +87,12 @@ pub fn run(executor: &mut Executor<'_>) -> Result<Ended, Fault> {
             match course::next(unit, &progress, &doors) {
                 Next::Finish => {}
                 Next::Perform(steps) => ready.extend(steps.into_iter().map(|step| (at, step))),
-                Next::Wait(steps) => held.extend(steps.into_iter().filter_map(|step| hold(unit, step, &facts, steps_name(&names, at, step)))),
-                Next::Stop(Stop::Late(steps)) => late.extend(steps.into_iter().filter_map(|step| hold(unit, step, &facts, steps_name(&names, at, step)))),
+                Next::Wait(steps) => held.extend(
+                    steps.into_iter().filter_map(|step| hold(unit, step, &facts, steps_name(&names, at, step))),
+                ),
+                Next::Stop(Stop::Late(steps)) => late.extend(
+                    steps.into_iter().filter_map(|step| hold(unit, step, &facts, steps_name(&names, at, step))),
+                ),
                 Next::Stop(Stop::Failed(_)) => {}
             }
             finished &= progress.finished();
@@ -128,7 +132,11 @@ fn wake(held: &[Held], now: Hour) -> Hour {
     let asks = held.iter().any(|held| held.opens.is_none() || held.opens.is_some_and(|opens| opens <= now));
     let opens = held.iter().filter_map(|held| held.opens).filter(|opens| *opens > now);
     let again = asks.then(|| ASK_AGAIN.after(now));
-    opens.chain(again).chain(held.iter().filter_map(|held| held.by).filter(|by| *by > now)).min().unwrap_or(ASK_AGAIN.after(now))
+    opens
+        .chain(again)
+        .chain(held.iter().filter_map(|held| held.by).filter(|by| *by > now))
+        .min()
+        .unwrap_or(ASK_AGAIN.after(now))
 }
 
 fn hold(unit: &Unit, step: usize, facts: &[Fact], name: String) -> Option<Held> {
@@ -138,7 +146,7 @@ fn hold(unit: &Unit, step: usize, facts: &[Fact], name: String) -> Option<Held> 
 }
 
 /// Opens the run, unless it is open: the world must be as the plan found it.
-fn open(executor: &mut Executor<'_>) -> Result<(), Fault> {
+fn open(executor: &mut Executor<'_, '_>) -> Result<(), Fault> {
     let id = executor.approved.id();
     if executor.desk.standing(id).is_some() {
         return executor.desk.go_on(id);
@@ -148,7 +156,7 @@ fn open(executor: &mut Executor<'_>) -> Result<(), Fault> {
     executor.desk.open(id, executor.approved.intent(), plan)
 }
 
-fn finish(executor: &mut Executor<'_>) -> Result<Ended, Fault> {
+fn finish(executor: &mut Executor<'_, '_>) -> Result<Ended, Fault> {
     let run = executor.desk.run()?;
     executor.desk.say(vec![Event::RunFinished { run }])?;
     executor.desk.seal()?;
@@ -166,12 +174,15 @@ pub fn progress(
     let mut progress = Progress::fresh(unit.steps.len());
     for (step, name) in names.iter().enumerate() {
         let Ok(name) = name.parse::<StepName>() else { continue };
-        progress.put(step, match &standing.step(&name).stands {
-            _ if failed.contains_key(&(at, step)) => At::Failed,
-            Stands::Pending => At::Ahead,
-            Stands::Begun { .. } | Stands::Failed { .. } => At::Begun,
-            Stands::Done { .. } => At::Done,
-        });
+        progress.put(
+            step,
+            match &standing.step(&name).stands {
+                _ if failed.contains_key(&(at, step)) => At::Failed,
+                Stands::Pending => At::Ahead,
+                Stands::Begun { .. } | Stands::Failed { .. } => At::Begun,
+                Stands::Done { .. } => At::Done,
+            },
+        );
     }
     progress
 }
@@ -185,7 +196,7 @@ pub fn times(unit: &Unit, names: &[String], standing: &Standing) -> Times {
 }
 
 fn look_at_gates(
-    executor: &mut Executor<'_>,
+    executor: &mut Executor<'_, '_>,
     unit: &Unit,
     progress: &Progress,
     times: &Times,
@@ -198,7 +209,7 @@ fn look_at_gates(
 
 /// Performs every step that is ready: intents of all in one write, then one act after the other.
 fn perform_all(
-    executor: &mut Executor<'_>,
+    executor: &mut Executor<'_, '_>,
     names: &[Vec<String>],
     standing: &Standing,
     ready: Vec<(usize, usize)>,
@@ -208,7 +219,9 @@ fn perform_all(
     let mut begun = Vec::new();
     let mut intents = Vec::new();
     for (at, index) in ready {
-        let Some((unit, step)) = plan.units.get(at).and_then(|unit| Some((unit, unit.steps.get(index)?))) else { continue };
+        let Some((unit, step)) = plan.units.get(at).and_then(|unit| Some((unit, unit.steps.get(index)?))) else {
+            continue;
+        };
         let name = steps_name(names, at, index);
         let Ok(step_name) = name.parse::<StepName>() else { continue };
         let attempt = standing.step(&step_name).attempts.saturating_add(1);
@@ -237,7 +250,12 @@ fn perform_all(
         executor.screen.tell(&Told::Begins { step: step_name.as_str(), part: &scene.step.part });
         match perform::act(executor, &scene, &step_name, prepared)? {
             Outcome::Done { facts, change } => {
-                executor.desk.say(vec![Event::Done { step: step_name.clone(), attempt, facts: facts.clone(), change }])?;
+                executor.desk.say(vec![Event::Done {
+                    step: step_name.clone(),
+                    attempt,
+                    facts: facts.clone(),
+                    change,
+                }])?;
                 executor.screen.tell(&Told::Done { step: step_name.as_str(), part: &scene.step.part, facts: &facts });
             }
             Outcome::Stopped => break,

@@ -21,12 +21,14 @@
 
 pub mod approval;
 pub mod backend;
+pub mod cli;
 pub mod command;
 pub mod course;
 pub mod decision;
 pub mod digest;
 pub mod disk;
 pub mod envelope;
+pub mod executor;
 pub mod explain;
 pub mod fault;
 pub mod fleet;
@@ -44,4 +46,5 @@ pub mod probe;
 pub mod prove;
 pub mod secret;
 pub mod store;
+pub mod survey;
 pub mod template;

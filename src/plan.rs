@@ -5,6 +5,7 @@
 pub mod aspect;
 pub mod base;
 pub mod bound;
+pub mod document;
 pub mod draw;
 pub mod estimate;
 pub mod graph;
@@ -13,11 +14,15 @@ pub mod phrase;
 pub mod progress;
 pub mod proof;
 pub mod rule;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
+pub(crate) mod sample;
 pub mod step;
 pub mod words;
 
 pub use base::Base;
 pub use bound::Bound;
+pub use document::Document;
 pub use draw::draw;
 pub use proof::Proof;
 pub use step::Gate;

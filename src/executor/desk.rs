@@ -33,7 +33,12 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     /// Somebody else has it; it is broken or lost; it was written in other hours than these.
-    pub fn take(home: &'a mut dyn Home, clock: &'a dyn Clock, hours: JournalClock, actor: &str) -> Result<Self, Trouble> {
+    pub fn take(
+        home: &'a mut dyn Home,
+        clock: &'a dyn Clock,
+        hours: JournalClock,
+        actor: &str,
+    ) -> Result<Self, Trouble> {
         let lease = home.lock(actor).map_err(Trouble::Fault)?;
         let ready = home.open(&lease)?;
         let ledger = crate::journal::ledger(&ready.journal).map_err(Trouble::Broken)?;

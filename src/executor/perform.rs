@@ -81,7 +81,7 @@ pub(super) fn prepare(world: &dyn World, scene: &Scene<'_>, record: &StepRecord)
 
 /// Does it. An error means that the journal failed, and the run with it.
 pub(super) fn act(
-    executor: &mut Executor<'_>,
+    executor: &mut Executor<'_, '_>,
     scene: &Scene<'_>,
     step: &StepName,
     chosen: Chosen,

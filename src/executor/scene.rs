@@ -16,6 +16,7 @@ use crate::plan::Unit;
 use crate::plan::step::Step;
 use crate::policy::Policy;
 use crate::policy::meant;
+use crate::policy::meant::store::Place;
 use crate::port::facts::Facts;
 use crate::port::world::World;
 
@@ -153,28 +154,38 @@ fn touches_backend(step: &Step) -> bool {
 pub fn same_world(plan: &Plan, world: &dyn World) -> Result<(), Fault> {
     let mut differences = Vec::new();
     for planned in plan.units.iter().flat_map(|unit| &unit.keys) {
-        let Some(key) = plan.policies.iter().find(|p| p.name == *planned.name.policy()).and_then(|p| p.keys.get(planned.name.key())) else {
+        let Some(key) = plan
+            .policies
+            .iter()
+            .find(|p| p.name == *planned.name.policy())
+            .and_then(|p| p.keys.get(planned.name.key()))
+        else {
             continue;
         };
-        let backend = world.backend(&planned.name)?;
+        let backend = world.backend(&planned.name, &key.backend)?;
         let here = backend.world()?;
         if here != planned.base.backend {
             differences.push(format!("`{}`: the backend is another one than the plan was drawn for", planned.name));
             continue;
         }
         let seen = backend.look(&key.at)?;
-        differences.extend(differ(&planned.base.key, &seen.key).into_iter().map(|text| format!("`{}`: {text}", planned.name)));
-        for (name, known) in &planned.base.stores {
+        differences
+            .extend(differ(&planned.base.key, &seen.key).into_iter().map(|text| format!("`{}`: {text}", planned.name)));
+        let policy = plan.policies.iter().find(|policy| policy.name == *planned.name.policy());
+        let seen = |name: &Name| policy.and_then(|p| p.stores.get(name)).is_some_and(|s| s.place != Place::Unseen);
+        for (name, known) in planned.base.stores.iter().filter(|(name, _)| seen(name)) {
             let here = world.store(&planned.name, name)?.world()?;
             if here != *known {
-                differences.push(format!("`{}`: store `{name}` is another one than the plan was drawn for", planned.name));
+                differences
+                    .push(format!("`{}`: store `{name}` is another one than the plan was drawn for", planned.name));
             }
         }
     }
     if differences.is_empty() {
         return Ok(());
     }
-    let fault = Fault::give_up("open this plan", format!("the world is not as it found it: {}", differences.join("; ")));
+    let fault =
+        Fault::give_up("open this plan", format!("the world is not as it found it: {}", differences.join("; ")));
     Err(fault.hint("nothing was changed; draw a new plan with `keyrota plan -o FILE`"))
 }
 

@@ -18,7 +18,7 @@ use crate::port::world::World;
 
 /// Chooses the version to make, or finds the one that an earlier attempt of ours has made.
 pub(super) fn choose(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) -> Result<Chosen, Fault> {
-    let backend = world.backend(scene.name())?;
+    let backend = world.backend(scene.name(), &scene.key.backend)?;
     let seen = backend.look(&scene.key.at)?.key;
     let ours = |mark: &&Mark| {
         let version = mark.version.as_ref().and_then(|id| seen.version(id));
@@ -33,8 +33,8 @@ pub(super) fn choose(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) 
 }
 
 /// Makes the chosen version.
-pub(super) fn add(executor: &Executor<'_>, scene: &Scene<'_>, chosen: Chosen) -> Result<Outcome, Fault> {
-    let backend = executor.world.backend(scene.name())?;
+pub(super) fn add(executor: &Executor<'_, '_>, scene: &Scene<'_>, chosen: Chosen) -> Result<Outcome, Fault> {
+    let backend = executor.world.backend(scene.name(), &scene.key.backend)?;
     let promotes = scene.planned.base.able.promotes;
     let change = match &chosen {
         Chosen::Version(prepared) => {
@@ -44,7 +44,8 @@ pub(super) fn add(executor: &Executor<'_>, scene: &Scene<'_>, chosen: Chosen) ->
             change
         }
         Chosen::Found(mark) => {
-            let version = mark.version.clone().ok_or_else(|| Fault::report_bug("go on with an add", "its mark is empty"))?;
+            let version =
+                mark.version.clone().ok_or_else(|| Fault::report_bug("go on with an add", "its mark is empty"))?;
             Change::Add { version, fingerprint: mark.fingerprint.clone(), promotes }
         }
         Chosen::Nothing => return Err(Fault::report_bug("make a version", "none was chosen")),
@@ -53,7 +54,7 @@ pub(super) fn add(executor: &Executor<'_>, scene: &Scene<'_>, chosen: Chosen) ->
 }
 
 /// Switches, disables, enables or destroys.
-pub(super) fn change(executor: &Executor<'_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+pub(super) fn change(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
     let change = match scene.step.part {
         Part::Switch => Change::Switch { to: scene.new_version()?.clone() },
         Part::Enable => Change::Enable { version: scene.old_version()?.clone() },
@@ -61,7 +62,7 @@ pub(super) fn change(executor: &Executor<'_>, scene: &Scene<'_>) -> Result<Outco
         Part::Destroy => Change::Destroy { version: scene.old_version()?.clone() },
         _ => return Err(Fault::report_bug("change a version", "the step is not such an act")),
     };
-    let backend = executor.world.backend(scene.name())?;
+    let backend = executor.world.backend(scene.name(), &scene.key.backend)?;
     let seen = backend.look(&scene.key.at)?.key;
     let after = scene.expected.after(&change);
     // As we left it, or as an earlier attempt of this act left it; the backend sees to the rest.
@@ -73,8 +74,8 @@ pub(super) fn change(executor: &Executor<'_>, scene: &Scene<'_>) -> Result<Outco
 }
 
 /// Looks whether a change took.
-fn taken(executor: &Executor<'_>, scene: &Scene<'_>, change: &Change) -> Result<Outcome, Fault> {
-    let seen = executor.world.backend(scene.name())?.look(&scene.key.at)?.key;
+fn taken(executor: &Executor<'_, '_>, scene: &Scene<'_>, change: &Change) -> Result<Outcome, Fault> {
+    let seen = executor.world.backend(scene.name(), &scene.key.backend)?.look(&scene.key.at)?.key;
     let after = scene.expected.after(change).unwrap_or_else(|_| scene.expected.clone());
     unchanged(scene, &after, &seen)?;
     let mut facts = Facts::new();
@@ -106,6 +107,8 @@ fn told(scene: &Scene<'_>, failed: Failed) -> Fault {
                 None => fault,
             }
         }
-        Failed::Unmade(id) => Fault::retry(format!("change `{}`", scene.name()), format!("version `{id}` was chosen and never made")),
+        Failed::Unmade(id) => {
+            Fault::retry(format!("change `{}`", scene.name()), format!("version `{id}` was chosen and never made"))
+        }
     }
 }

@@ -1,0 +1,218 @@
+//! Acts on fleets, and questions to the world.
+
+use crate::executor::Executor;
+use crate::executor::perform::Outcome;
+use crate::executor::scene::Scene;
+use crate::executor::values;
+use crate::fault::Fault;
+use crate::journal::Facts as Told;
+use crate::journal::StepName;
+use crate::model::Hour;
+use crate::model::Member;
+use crate::model::Name;
+use crate::model::Span;
+use crate::model::VersionId;
+use crate::plan::Kind;
+use crate::policy::meant;
+use crate::policy::meant::check::When;
+use crate::policy::meant::fleet::Gives;
+use crate::policy::meant::fleet::Holds;
+use crate::policy::meant::fleet::RestartHow;
+use crate::port::backend::Failed;
+use crate::port::world::World;
+
+/// How often a member is asked whether it is well again.
+const ASK_AGAIN: Span = Span::seconds(1);
+
+/// Asks the key's checks of a moment.
+pub(super) fn check(world: &dyn World, scene: &Scene<'_>, when: When) -> Result<Outcome, Fault> {
+    let probe = world.probe(scene.name())?;
+    let mut told = Told::new();
+    for check in scene.key.checks.iter().filter(|check| check.when.contains(&when)) {
+        let answer = probe.ask(check, &scene.plain_facts())?;
+        if !answer.passed {
+            let doing = format!("pass check `{}` of `{}`", check.name, scene.name());
+            return Err(
+                Fault::ask_operator(doing, answer.saw).hint("mend what it names, then run `keyrota apply` again")
+            );
+        }
+        told.insert(check.name.to_string(), "passed".into());
+    }
+    Ok(Outcome::Done { facts: told, change: Vec::new() })
+}
+
+/// Brings the new version to every member of a fleet.
+pub(super) fn deliver(world: &dyn World, scene: &Scene<'_>, name: &Name) -> Result<Outcome, Fault> {
+    let fleet = scene.fleet(name)?;
+    let version = scene.new_version()?;
+    let port = world.fleet(scene.name(), name)?;
+    let gives = fleet.deliver.as_ref().is_some_and(|deliver| deliver.gives != Gives::Nothing);
+    let expected = scene.fingerprint(version);
+    let mut told = Told::new();
+    for member in members(world, scene, name)? {
+        let material = match gives {
+            true => Some(
+                world
+                    .backend(scene.name(), &scene.key.backend)?
+                    .encoded(&scene.key.at, version)
+                    .map_err(|f| refused(scene, f))?,
+            ),
+            false => None,
+        };
+        let delivered = port.deliver(&member, &scene.facts(version).with_member(&member), material.as_ref())?;
+        let fingerprint = delivered.proven.as_ref();
+        if fingerprint.is_some() && expected.is_some() && fingerprint != expected {
+            let why = "what it says it holds now is not the new version";
+            return Err(Fault::ask_operator(format!("deliver `{version}` to `{member}`"), why));
+        }
+        told.insert(
+            member.to_string(),
+            if fingerprint.is_some() { "holds it, proven" } else { "delivered, not proven" }.into(),
+        );
+    }
+    Ok(Outcome::Done { facts: told, change: Vec::new() })
+}
+
+/// Takes the old version from every member of a fleet.
+pub(super) fn withdraw(world: &dyn World, scene: &Scene<'_>, name: &Name) -> Result<Outcome, Fault> {
+    let version = scene.old_version()?;
+    let port = world.fleet(scene.name(), name)?;
+    for member in members(world, scene, name)? {
+        port.withdraw(&member, &scene.facts(version).with_member(&member))?;
+    }
+    Ok(Outcome::done())
+}
+
+/// Moves a fleet's or a member's own pointer.
+pub(super) fn point(
+    world: &dyn World,
+    scene: &Scene<'_>,
+    name: &Name,
+    member: Option<&Member>,
+) -> Result<Outcome, Fault> {
+    let version = scene.new_version()?;
+    let port = world.fleet(scene.name(), name)?;
+    for member in chosen(world, scene, name, member)? {
+        port.point(&member, &scene.facts(version).with_member(&member))?;
+    }
+    let change = turned(scene, version);
+    Ok(Outcome::Done { facts: Told::new(), change })
+}
+
+/// The turn says `switch` also where it is a pointer or a rewrap: the cryptoperiod counts from it.
+pub(super) fn turned(scene: &Scene<'_>, version: &VersionId) -> Vec<(crate::model::KeyName, crate::model::Change)> {
+    let rotates = matches!(scene.planned.kind, Kind::Rotate | Kind::First);
+    let turn = scene.step.turn && rotates;
+    turn.then(|| (scene.name().clone(), crate::model::Change::Switch { to: version.clone() })).into_iter().collect()
+}
+
+/// Restarts a fleet: one member after the other, the next only when the one before is well.
+pub(super) fn restart(
+    executor: &mut Executor<'_, '_>,
+    scene: &Scene<'_>,
+    step: &StepName,
+    name: &Name,
+    member: Option<&Member>,
+) -> Result<Outcome, Fault> {
+    let world = executor.world;
+    let fleet = scene.fleet(name)?;
+    let Some(restart) = &fleet.restart else {
+        return Err(Fault::report_bug(format!("restart `{name}`"), "the plan does not say how"));
+    };
+    let port = world.fleet(scene.name(), name)?;
+    let facts = scene.plain_facts();
+    if restart.how == RestartHow::All && member.is_none() {
+        let since = executor.desk.now();
+        port.restart(None, &facts)?;
+        for member in members(world, scene, name)? {
+            healthy(executor, scene, fleet, &member, since, restart.within)?;
+        }
+        return Ok(Outcome::done());
+    }
+    for member in chosen(world, scene, name, member)? {
+        // A member that holds one version starts only where every value is under that one; what a late writer
+        // left is moved, and it is started again, until it is well or its time is over.
+        let sweeps = fleet.holds == Holds::One && scene.planned.kind == Kind::Rotate;
+        let began = executor.desk.now();
+        loop {
+            let since = executor.desk.now();
+            port.restart(Some(&member), &facts.clone().with_member(&member))?;
+            match healthy(executor, scene, fleet, &member, since, restart.within) {
+                Ok(()) => break,
+                Err(fault) if sweeps && Span::between(began, executor.desk.now()) < restart.within => {
+                    let _ = fault;
+                    values::sweep(executor, scene, step)?;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+    Ok(Outcome::done())
+}
+
+fn healthy(
+    executor: &Executor<'_, '_>,
+    scene: &Scene<'_>,
+    fleet: &meant::Fleet,
+    member: &Member,
+    since: Hour,
+    within: Span,
+) -> Result<(), Fault> {
+    let world = executor.world;
+    let probe = world.probe(scene.name())?;
+    let facts = scene.plain_facts().with_member(member).with_since(since);
+    let deadline = within.after(since);
+    for check in &fleet.healthy {
+        loop {
+            let answer = probe.ask(check, &facts)?;
+            if answer.passed {
+                break;
+            }
+            let now = world.clock().now();
+            if now >= deadline {
+                let doing = format!("see `{member}` well again (`{}`)", check.name);
+                let fault = Fault::ask_operator(doing, format!("{} (waited {within})", answer.saw));
+                return Err(
+                    fault.hint("the others were left as they are; look at its log, then run `keyrota apply` again")
+                );
+            }
+            world.clock().sleep_until(ASK_AGAIN.after(now).min(deadline));
+        }
+    }
+    Ok(())
+}
+
+/// A fleet's members, who must be at least as many as the policy says.
+pub(super) fn members(world: &dyn World, scene: &Scene<'_>, name: &Name) -> Result<Vec<Member>, Fault> {
+    use crate::policy::meant::fleet::Members;
+    let fleet = scene.fleet(name)?;
+    let port = world.fleet(scene.name(), name)?;
+    let (members, at_least) = match &fleet.members {
+        Members::Listed(members) => (members.clone(), 1),
+        Members::FromCommand { at_least, .. } => (port.members()?, *at_least),
+        Members::FromProof { at_least } => {
+            let field = fleet.proof.as_ref().map(|proof| proof.member.clone()).unwrap_or_default();
+            let rows = port.proofs()?;
+            let named = rows.iter().filter_map(|row| row.get(&field)?.as_str()?.parse().ok());
+            (named.collect(), *at_least)
+        }
+    };
+    let enough = usize::try_from(at_least.max(1)).unwrap_or(usize::MAX);
+    if members.len() < enough {
+        let why = format!("there are {}, and the policy asks for at least {enough}", members.len());
+        return Err(Fault::ask_operator(format!("find the members of fleet `{name}`"), why)
+            .hint("an empty list is never taken for everybody; see whether the list is read from the right place"));
+    }
+    Ok(members)
+}
+
+fn chosen(world: &dyn World, scene: &Scene<'_>, name: &Name, member: Option<&Member>) -> Result<Vec<Member>, Fault> {
+    member.map_or_else(|| members(world, scene, name), |member| Ok(vec![member.clone()]))
+}
+
+fn refused(scene: &Scene<'_>, failed: Failed) -> Fault {
+    match failed {
+        Failed::Fault(fault) => fault,
+        other => Fault::give_up(format!("read the material of `{}`", scene.name()), other),
+    }
+}

@@ -1,0 +1,207 @@
+//! Asks the ports and fills an inventory. It only reads.
+//! Never here: deciding anything; what could not be asked is noted as such, and makes only its own keys wait.
+
+use crate::fault::Fault;
+use crate::inventory::Census;
+use crate::inventory::FleetSeen;
+use crate::inventory::Inventory;
+use crate::inventory::KeySeen;
+use crate::inventory::MemberSeen;
+use crate::inventory::Mover;
+use crate::inventory::StoreSeen;
+use crate::inventory::key::Drift;
+use crate::inventory::key::Past;
+use crate::inventory::key::Unreachable;
+use crate::model::Hour;
+use crate::model::KeyName;
+use crate::model::Name;
+use crate::policy::Policy;
+use crate::policy::Project;
+use crate::policy::meant::Fleet;
+use crate::policy::meant::Key;
+use crate::policy::meant::Store;
+use crate::policy::meant::fleet::Members;
+use crate::policy::meant::store::Place;
+use crate::port::backend::Look;
+use crate::port::facts::Facts;
+use crate::port::store::Block;
+use crate::port::store::Versions;
+use crate::port::world::World;
+use std::collections::BTreeMap;
+
+/// How closely to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Count every value.
+    Count,
+    /// Ask nothing that costs a scan.
+    Glance,
+}
+
+/// Looks at every key of the project.
+#[must_use]
+pub fn look(project: &Project, world: &dyn World, past: &BTreeMap<KeyName, Past>, depth: Depth) -> Inventory {
+    let hour = world.clock().now();
+    let mut keys = BTreeMap::new();
+    for policy in &project.policies {
+        for (name, key) in &policy.keys {
+            let whole = policy.key_name(name);
+            let past = past.get(&whole).cloned().unwrap_or_default();
+            let asking = Asking { world, policy, key, name: &whole, depth, hour };
+            keys.insert(whole.clone(), asking.key(past));
+        }
+    }
+    Inventory { hour, keys, unmanaged: Vec::new() }
+}
+
+struct Asking<'a> {
+    world: &'a dyn World,
+    policy: &'a Policy,
+    key: &'a Key,
+    name: &'a KeyName,
+    depth: Depth,
+    hour: Hour,
+}
+
+impl Asking<'_> {
+    fn key(&self, past: Past) -> KeySeen {
+        let mut seen = KeySeen {
+            key: crate::model::Key::default(),
+            able: None,
+            world: String::new(),
+            stores: BTreeMap::new(),
+            fleets: BTreeMap::new(),
+            unreachable: Vec::new(),
+            past,
+            drift: Vec::new(),
+        };
+        match self.backend(&mut seen) {
+            Ok(look) => {
+                seen.drift = drift(&look, &seen.past);
+                seen.key = look.key;
+            }
+            Err(fault) => seen.unreachable.push(unreachable(format!("backend `{}`", self.key.backend), fault)),
+        }
+        for name in &self.key.seals {
+            let Some(store) = self.policy.stores.get(name) else { continue };
+            match self.store(name, store, &seen.key) {
+                Ok(store) => drop(seen.stores.insert(name.clone(), store)),
+                Err(fault) => seen.unreachable.push(unreachable(format!("store `{name}`"), fault)),
+            }
+        }
+        for name in &self.key.used_by {
+            let Some(fleet) = self.policy.fleets.get(name) else { continue };
+            match self.fleet(name, fleet) {
+                Ok(fleet) => drop(seen.fleets.insert(name.clone(), fleet)),
+                Err(fault) => seen.unreachable.push(unreachable(format!("fleet `{name}`"), fault)),
+            }
+        }
+        seen
+    }
+
+    fn backend(&self, seen: &mut KeySeen) -> Result<Look, Fault> {
+        let backend = self.world.backend(self.name, &self.key.backend)?;
+        let look = backend.look(&self.key.at)?;
+        seen.world = backend.world()?;
+        seen.able = Some(backend.able());
+        Ok(look)
+    }
+
+    fn store(&self, name: &Name, store: &Store, key: &crate::model::Key) -> Result<StoreSeen, Fault> {
+        if store.place == Place::Unseen {
+            return Ok(StoreSeen {
+                world: String::new(),
+                mover: Mover::Nobody,
+                atomic: false,
+                census: None,
+                blocks: Vec::new(),
+            });
+        }
+        let port = self.world.store(self.name, name)?;
+        let world = port.world()?;
+        let blocks = Block::all(&store.sealed, self.key.each.as_deref(), &versions(key))?;
+        let census = match self.depth {
+            Depth::Glance => None,
+            Depth::Count => {
+                let mut all = Census { exact: true, at: Some(self.hour), ..Census::default() };
+                for block in &blocks {
+                    port.fit(block)?;
+                    add(&mut all, port.census(block)?);
+                }
+                Some(all)
+            }
+        };
+        let named = blocks.iter().map(|block| format!("{world}/{}{:?}", block.name(), block.only));
+        Ok(StoreSeen { blocks: named.collect(), world, mover: port.mover(), atomic: store.atomic, census })
+    }
+
+    fn fleet(&self, name: &Name, fleet: &Fleet) -> Result<FleetSeen, Fault> {
+        let members = match &fleet.members {
+            Members::Listed(members) => members.clone(),
+            Members::FromProof { .. } | Members::FromCommand { .. } if self.depth == Depth::Glance => Vec::new(),
+            Members::FromCommand { .. } => self.world.fleet(self.name, name)?.members()?,
+            Members::FromProof { .. } => {
+                let field = fleet.proof.as_ref().map(|proof| proof.member.as_str()).unwrap_or_default();
+                let rows = self.world.fleet(self.name, name)?.proofs()?;
+                rows.iter().filter_map(|row| row.get(field)?.as_str()?.parse().ok()).collect()
+            }
+        };
+        let seen = members.into_iter().map(|name| MemberSeen {
+            name,
+            knows: None,
+            writes: None,
+            started_at: None,
+            sign: None,
+            fresh: false,
+            gone: false,
+        });
+        Ok(FleetSeen { members: seen.collect() })
+    }
+}
+
+/// A key's versions with the words by which a store may write them down.
+#[must_use]
+pub fn versions(key: &crate::model::Key) -> Versions {
+    let mut all = Versions::new();
+    for version in &key.versions {
+        let facts = Facts::of(version);
+        let words =
+            ["n", "sha256"].into_iter().filter_map(|word| Some((word.to_owned(), facts.know(word)?.into_owned())));
+        all = all.with(version.id.clone(), words);
+    }
+    all
+}
+
+fn add(all: &mut Census, one: Census) {
+    all.strange = all.strange.saturating_add(one.strange);
+    all.exact &= one.exact;
+    for (version, count) in one.under {
+        let slot = all.under.entry(version).or_default();
+        *slot = slot.saturating_add(count);
+    }
+}
+
+fn unreachable(what: String, fault: Fault) -> Unreachable {
+    Unreachable { what, why: fault.to_string(), hint: fault.hint }
+}
+
+/// What the backend reports, and what is not as our journal left it.
+fn drift(look: &Look, past: &Past) -> Vec<Drift> {
+    let mut drift = look.drift.clone();
+    // A run that is open is judged by its own steps.
+    if past.known.is_empty() || past.open_run.is_some() {
+        return drift;
+    }
+    let strangers = look.key.versions.iter().filter(|version| !past.known.contains(&version.id));
+    drift.extend(strangers.map(|version| Drift::VersionAppeared { version: version.id.clone() }));
+    if let (Some(from), Some(current)) = (&past.left_current, look.key.current())
+        && *from != current.id
+    {
+        drift.push(Drift::CurrentMoved { from: from.clone(), to: current.id.clone() });
+    }
+    let gone = past.known.iter().filter(|id| look.key.version(id).is_none());
+    let gone = gone.filter(|id| !drift.iter().any(|d| matches!(d, Drift::MaterialGone { version } if version == *id)));
+    let gone: Vec<Drift> = gone.map(|version| Drift::MaterialGone { version: version.clone() }).collect();
+    drift.extend(gone);
+    drift
+}
