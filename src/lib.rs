@@ -38,6 +38,7 @@ pub mod pointer;
 pub mod policy;
 pub mod port;
 pub mod prove;
+pub mod render;
 pub mod secret;
 pub mod store;
 pub mod template;

@@ -1,7 +1,13 @@
 //! The samples: every policy is read, decided and drawn from a given world, proved, and tried with each rule
 //! left out.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "a test may stop at the first surprise")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a test may stop at the first surprise"
+)]
 
 use keyrota::decision;
 use keyrota::decision::Wish;
@@ -48,7 +54,13 @@ fn every_sample_is_drawn_and_proved() {
         let plan = draw(&project, &world, None);
         for unit in &plan.units {
             for (at, step) in unit.steps.iter().enumerate() {
-                eprintln!("{:40} {:?} needs {:?} gates {:?}", unit.step_name(at), step.part, step.needs.iter().map(|n| (n.step + 1, n.rule)).collect::<Vec<_>>(), step.gates);
+                eprintln!(
+                    "{:40} {:?} needs {:?} gates {:?}",
+                    unit.step_name(at),
+                    step.part,
+                    step.needs.iter().map(|n| (n.step + 1, n.rule)).collect::<Vec<_>>(),
+                    step.gates
+                );
             }
         }
         let start = std::time::Instant::now();
