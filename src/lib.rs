@@ -43,6 +43,7 @@ pub mod policy;
 pub mod port;
 pub mod probe;
 pub mod prove;
+pub mod render;
 pub mod secret;
 pub mod store;
 pub mod survey;
