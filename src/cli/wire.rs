@@ -24,7 +24,7 @@ pub(super) const BUILT: [&str; BUILT_COUNT] = [
     #[cfg(feature = "http")]
     "http",
     #[cfg(feature = "rsa")]
-    "rsa-oaep-256",
+    "rsa",
 ];
 
 const BUILT_COUNT: usize = 3 + cfg!(feature = "http") as usize + cfg!(feature = "rsa") as usize;
