@@ -72,5 +72,6 @@ fn show(out: &mut Output<'_>, value: &Value, escape: impl Fn(&str) -> String) ->
 /// and is shown as one instead of a text that looks whole.
 fn fill<T: Serialize>(page: &Environment<'_>, name: &str, view: &T) -> String {
     let source = TEMPLATES.iter().find(|(template, _)| *template == name).map_or("", |(_, source)| *source);
-    page.render_named_str(name, source, Value::from(Serde(view))).unwrap_or_else(|error| format!("this is a bug of keyrota: {error}\n"))
+    page.render_named_str(name, source, Value::from(Serde(view)))
+        .unwrap_or_else(|error| format!("this is a bug of keyrota: {error}\n"))
 }
