@@ -92,7 +92,7 @@ pub fn undo(step: &Step, unit: &Unit) -> Option<Undo> {
         Part::Check { .. } | Part::Open | Part::Wait { .. } | Part::Recount => None,
         Part::Keep => way("delete the copies; nothing depends on them", None),
         Part::Add if fresh => way("discard it: nothing is sealed with it yet", turn.filter(|_| !step.turn)),
-        Part::Add if step.turn && writes_by_itself(step, unit) => way(STAY_OPEN, None),
+        Part::Add if step.turn && writes_by_itself(step, unit) => none(STAY_OPEN),
         Part::Switch | Part::Add if step.turn && !demotes && !fresh => none(FORWARD),
         Part::Add if step.turn => way("make the old version current again; both stay readable", gone),
         Part::Add => way("discard the new version: nobody writes with it yet", turn),
@@ -115,11 +115,11 @@ pub fn undo(step: &Step, unit: &Unit) -> Option<Undo> {
 }
 
 /// What going back means where a version starts to be written with by itself.
-const STAY_OPEN: &str = "do not take it away, members begin to write with it by themselves: \
+const STAY_OPEN: &str = "members begin to write with it by themselves, so it is never taken away: \
      stop here with both versions open, go on, or go forward to a newer version";
 
 /// What going back means where nothing demotes.
-const FORWARD: &str = "no switching back, its backend cannot make an old version current again: \
+const FORWARD: &str = "its backend cannot make an old version current again: \
      stop here with both versions open, go on, or go forward to a newer version";
 
 fn takes_away(step: &Step) -> bool {

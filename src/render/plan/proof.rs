@@ -76,7 +76,7 @@ pub(super) fn proof(case: &Case<'_>, timed: &[Timed]) -> ProofView {
         told.push(format!("looked at: {}", proof.bound));
         told.extend(proof.assumptions.iter().map(|text| format!("relies on: {text}")));
     }
-    told.extend(case.unit.bounds.iter().map(|bound| format!("in time: {bound}, so that {}", bound.about)));
+    told.extend(case.unit.bounds.iter().map(|bound| format!("timing: {bound}: {}", bound.about)));
     ProofView {
         proved: proof.is_some(),
         line,

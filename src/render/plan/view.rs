@@ -145,7 +145,7 @@ fn notes(plan: &Plan, groups: &[Group], id: &str, intent: &str) -> Vec<Note> {
     if destroys {
         notes.push(Note { tone: "bad", text: "This plan destroys key material. That cannot be undone.".into() });
     } else {
-        let text = "Nothing here destroys anything: old versions end by a plan of their own.".into();
+        let text = "Nothing here destroys key material: old versions end by a plan of their own.".into();
         notes.push(Note { tone: "plain", text });
     }
     notes.extend(
