@@ -8,6 +8,7 @@ mod console;
 mod exit;
 mod leave;
 mod list;
+mod notice;
 mod plan;
 mod project;
 mod show;

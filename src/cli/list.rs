@@ -142,6 +142,9 @@ pub(super) fn ended(console: &mut Console, approved: &Approved, desk: &Desk<'_>,
         }
         Ended::Late { late, held } => {
             gates(console, "A gate was missed. Nothing was taken away; both versions stay readable.", late);
+            for rescue in rescues(approved, late) {
+                console.out(&rescue);
+            }
             gates(console, "", held);
         }
         Ended::Failed { failed, held } => {
@@ -152,6 +155,24 @@ pub(super) fn ended(console: &mut Console, approved: &Approved, desk: &Desk<'_>,
         }
     }
     console.out(&crate::cli::leave::line(approved.plan(), desk.standing(approved.id()), desk.now()));
+}
+
+/// How silent members are made to know: by their restart, with the policy's own command.
+fn rescues(approved: &Approved, late: &[Held]) -> Vec<String> {
+    let mut found = Vec::new();
+    for unit in &approved.plan().units {
+        for (step, name) in unit.steps.iter().zip(unit.step_names()) {
+            let Some(fleet) = step.part.fleet().filter(|_| late.iter().any(|held| held.step == name)) else { continue };
+            let key = unit.keys.get(step.key).map(|key| key.name.policy());
+            let policy = approved.plan().policies.iter().find(|policy| Some(&policy.name) == key);
+            let Some(restart) = policy.and_then(|p| p.fleets.get(fleet)).and_then(|f| f.restart.as_ref()) else {
+                continue;
+            };
+            let words: Vec<&str> = restart.command.iter().map(crate::template::Template::as_str).collect();
+            found.push(format!("  restart `{fleet}`, so that its members look again: {}", visible(&words.join(" "))));
+        }
+    }
+    found
 }
 
 fn gates(console: &mut Console, head: &str, held: &[Held]) {

@@ -120,7 +120,11 @@ impl<'a> Scene<'a> {
     /// What templates may ask for, about one version.
     #[must_use]
     pub fn facts(&self, version: &VersionId) -> Facts {
-        let mut facts = Facts::version(version, self.fingerprint(version)).with_since(self.since);
+        let facts = Facts::version(version, self.fingerprint(version)).with_since(self.since);
+        let mut facts = facts.with("key", self.name().to_string());
+        if let Some(old) = &self.old {
+            facts = facts.with_version("old", old, self.fingerprint(old));
+        }
         if let Some(new) = &self.new {
             facts = facts.with_version("new", new, self.fingerprint(new));
         }
