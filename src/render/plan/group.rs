@@ -97,11 +97,14 @@ pub(super) struct KeyCase<'a> {
     pub(super) decision: Option<&'a Decision>,
 }
 
+/// What the words about a key take from its policy.
+type OfPolicy<'a> = (Retire, Option<Span>, &'a [Accept]);
+
 /// What units must share, beside their shape, to be told together.
 #[derive(PartialEq)]
 struct Alike<'a> {
     shape: usize,
-    keys: Vec<(&'a Name, Option<(Retire, Option<Span>, &'a [Accept])>)>,
+    keys: Vec<(&'a Name, Option<OfPolicy<'a>>)>,
 }
 
 impl<'a> Alike<'a> {

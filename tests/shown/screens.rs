@@ -1,32 +1,27 @@
 //! The screens. Read each of them as somebody who was woken up for it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may stop at the first surprise"
-)]
-
-use super::*;
-use crate::decision::Decision;
-use crate::decision::Reason;
-use crate::decision::Verdict;
-use crate::decision::Wish;
-use crate::decision::decide;
-use crate::inventory::Inventory;
-use crate::inventory::key::Unreachable;
-use crate::model::KeyName;
-use crate::plan::Document;
-use crate::plan::sample;
-use crate::policy::Project;
+use crate::sample;
 use insta::assert_snapshot;
+use keyrota::decision::Decision;
+use keyrota::decision::Reason;
+use keyrota::decision::Verdict;
+use keyrota::decision::Wish;
+use keyrota::decision::decide;
+use keyrota::inventory::Inventory;
+use keyrota::inventory::key::Unreachable;
+use keyrota::model::KeyName;
+use keyrota::plan::Document;
+use keyrota::policy::Project;
+use keyrota::render::Paper;
+use keyrota::render::decisions;
+use keyrota::render::plan;
 
 fn document(name: &str) -> Document {
     Document::of(sample::plan(name))
 }
 
 fn proved(project: &Project, inventory: &Inventory, wish: &Wish) -> Document {
-    let plan = crate::prove::check(sample::plan_of(project, inventory, wish)).unwrap_or_else(|told| panic!("{told}"));
+    let plan = keyrota::prove::check(sample::plan_of(project, inventory, wish)).unwrap_or_else(|told| panic!("{told}"));
     Document::of(plan)
 }
 
@@ -43,10 +38,10 @@ fn quickstart(change: &str) -> (Project, Inventory) {
         "no way back" => (seen.able.as_mut().unwrap().demotes, seen.able.as_mut().unwrap().promotes) = (false, true),
         "destroy due" | "destroy" => {
             let old = seen.key.versions[0].clone();
-            seen.key.versions[0].state = crate::model::State::Disabled;
+            seen.key.versions[0].state = keyrota::model::State::Disabled;
             seen.key.versions[0].since = Some("2026-09-01T09:00:00Z".parse().unwrap());
             seen.past.clean_at.insert(old.id.clone(), "2026-09-01T09:00:00Z".parse().unwrap());
-            seen.key.versions.push(crate::model::Version {
+            seen.key.versions.push(keyrota::model::Version {
                 id: "v2".parse().unwrap(),
                 current_since: Some("2026-09-01T09:00:00Z".parse().unwrap()),
                 ..old
