@@ -111,7 +111,7 @@ pub fn undo(step: &Step, unit: &Unit) -> Option<Undo> {
         Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close => way("move the values back to the old version", gone),
         Part::Withdraw { fleet } => way(&format!("bring the old version to `{fleet}` again"), None),
         Part::Retire => way("enable the old version again", None),
-        Part::Destroy => none("cannot be undone: the material is gone for good"),
+        Part::Destroy => none("the material is gone for good"),
     }
 }
 
