@@ -45,6 +45,7 @@ pub mod port;
 pub mod probe;
 pub mod prove;
 pub mod secret;
+pub mod simulated;
 pub mod store;
 pub mod survey;
 pub mod template;

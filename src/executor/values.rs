@@ -192,7 +192,12 @@ fn move_all(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName)
 }
 
 /// Writes a count into the journal, all blocks of the store together.
-fn count(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, lot: &Lot<'_>, blocks: &[Census]) -> Result<Census, Fault> {
+fn count(
+    executor: &mut Executor<'_, '_>,
+    scene: &Scene<'_>,
+    lot: &Lot<'_>,
+    blocks: &[Census],
+) -> Result<Census, Fault> {
     let mut all = Census { exact: true, ..Census::default() };
     for census in blocks {
         all.strange = all.strange.saturating_add(census.strange);
