@@ -4,3 +4,13 @@
 //! they can contradict us.
 
 pub mod app;
+pub mod crowd;
+pub mod dice;
+pub mod member;
+pub mod time;
+
+pub use crowd::Crowd;
+pub use crowd::Habits;
+pub use crowd::Tally;
+pub use dice::Dice;
+pub use time::Time;
