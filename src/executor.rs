@@ -4,6 +4,7 @@
 
 pub mod desk;
 pub mod gates;
+pub mod keep;
 pub mod people;
 pub mod perform;
 pub mod rewrap;
@@ -40,6 +41,7 @@ use crate::plan::progress::Progress;
 use crate::port::world::World;
 use perform::Outcome;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
@@ -58,6 +60,8 @@ pub struct Executor<'a, 'd> {
     pub screen: &'a mut dyn Screen,
     /// Whether to stay at gates until they open.
     pub wait: bool,
+    /// The folder for pre-images.
+    pub pre_images: &'a Path,
     /// Raised when somebody asks us to stop.
     pub stop: &'a AtomicBool,
 }

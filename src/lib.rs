@@ -33,7 +33,6 @@ pub mod explain;
 pub mod fault;
 pub mod fleet;
 pub mod home;
-#[cfg(feature = "http")]
 pub mod http;
 pub mod inventory;
 pub mod journal;
@@ -44,6 +43,7 @@ pub mod policy;
 pub mod port;
 pub mod probe;
 pub mod prove;
+pub mod render;
 pub mod secret;
 pub mod simulated;
 pub mod store;

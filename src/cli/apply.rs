@@ -90,7 +90,9 @@ fn carry_out(
     let plan = approved.plan();
     let wired = wire::Wired::new(folder, &plan.policies, &plan.settings.allow, Arc::clone(stop))?;
     let mut screen = list::Progress::new(console);
-    let mut executor = Executor { approved, world: &wired, desk, screen: &mut screen, wait: args.wait, stop };
+    let pre_images = wire::pre_images(folder, &plan.settings);
+    let mut executor =
+        Executor { approved, world: &wired, desk, screen: &mut screen, wait: args.wait, pre_images: &pre_images, stop };
     let ended = executor::run(&mut executor)?;
     drop(screen);
     let head = desk.head()?;

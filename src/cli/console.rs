@@ -2,7 +2,11 @@
 
 use crate::cli::exit::Exit;
 use crate::cli::exit::Fail;
+use crate::policy;
+use crate::policy::Look;
+use crate::policy::Problem;
 use crate::policy::visible;
+use crate::render::terminal::Paper;
 use std::io::IsTerminal;
 use std::io::Write;
 
@@ -12,6 +16,8 @@ pub(super) struct Console {
     pub(super) json: bool,
     /// Whether standard output takes colours.
     pub(super) colour: bool,
+    /// Whether nobody wants colours.
+    pub(super) plain: bool,
     /// Whether somebody watches standard error.
     pub(super) watched: bool,
     /// How wide a line may be.
@@ -28,7 +34,7 @@ impl Console {
         let colour = std::io::stdout().is_terminal() && !plain;
         let columns = crate::cli::wire::variable("COLUMNS").and_then(|text| String::from_utf8(text).ok());
         let width = columns.and_then(|text| text.parse().ok()).unwrap_or(WIDTH).clamp(40, 200);
-        Self { json, colour, watched: std::io::stderr().is_terminal(), width }
+        Self { json, colour, plain, watched: std::io::stderr().is_terminal(), width }
     }
 
     /// Prints a result.
@@ -56,18 +62,16 @@ impl Console {
         self.say(&format!("hint: {text}"));
     }
 
+    /// What standard output takes.
+    pub(super) fn paper(&self) -> Paper {
+        Paper { width: self.width, colour: self.colour }
+    }
+
     /// Prints problems.
-    pub(super) fn problems(&mut self, problems: &[crate::policy::Problem]) {
-        for problem in problems {
-            self.say(&format!(
-                "{}:{}:{}: [{}] {}",
-                problem.file, problem.line, problem.column, problem.code, problem.message
-            ));
-            self.say(&format!("    {}", visible(&problem.source_line)));
-            if let Some(hint) = &problem.hint {
-                self.hint(hint);
-            }
-        }
+    pub(super) fn problems(&mut self, problems: &[Problem]) {
+        let colour = self.watched && !self.plain;
+        let look = Look { width: self.width, colour, unicode: self.watched };
+        let _ = std::io::stderr().lock().write_all(policy::show(problems, look).as_bytes());
     }
 
     /// Prints what stopped a command.

@@ -22,7 +22,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Fail> {
     let document = Document::read(disk::read(&args.plan, PLAN_BYTES_MAX)?).map_err(unreadable)?;
     match args.markdown {
-        true => console.out(&String::from_utf8_lossy(document.bytes())),
+        true => console.out(&crate::render::plan::markdown(&document)),
         false => print(&document, console),
     }
     Ok(Exit::Done)
@@ -31,8 +31,8 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Fail> {
 /// Prints a plan.
 pub(super) fn print(document: &Document, console: &mut Console) {
     match console.json {
-        true => console.out(&String::from_utf8_lossy(document.bytes())),
-        false => console.out(&document.plan().units.iter().flat_map(|u| u.step_names()).collect::<Vec<_>>().join("\n")),
+        true => console.out(&crate::render::plan::json(document)),
+        false => console.out(&crate::render::plan::text(document, console.paper())),
     }
 }
 

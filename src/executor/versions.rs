@@ -19,10 +19,13 @@ use crate::port::world::World;
 /// Chooses the version to make, or finds the one that an earlier attempt of ours has made.
 pub(super) fn choose(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) -> Result<Chosen, Fault> {
     let backend = world.backend(scene.name(), &scene.key.backend)?;
-    let seen = backend.look(&scene.key.at)?.key;
+    let look = backend.look(&scene.key.at)?;
+    let seen = look.key;
+    // Made by us and in the books, or made by us and not yet in the books: a crash fell between.
     let ours = |mark: &&Mark| {
-        let version = mark.version.as_ref().and_then(|id| seen.version(id));
-        version.is_some_and(|version| version.fingerprint.is_some() && version.fingerprint == mark.fingerprint)
+        let Some(id) = mark.version.as_ref().filter(|_| mark.fingerprint.is_some()) else { return false };
+        let booked = seen.version(id).and_then(|version| version.fingerprint.as_ref());
+        booked.or_else(|| look.strays.get(id)) == mark.fingerprint.as_ref()
     };
     if let Some(mark) = record.marks.iter().find(ours) {
         return Ok(Chosen::Found(mark.clone()));
@@ -46,7 +49,11 @@ pub(super) fn add(executor: &Executor<'_, '_>, scene: &Scene<'_>, chosen: Chosen
         Chosen::Found(mark) => {
             let version =
                 mark.version.clone().ok_or_else(|| Fault::report_bug("go on with an add", "its mark is empty"))?;
-            Change::Add { version, fingerprint: mark.fingerprint.clone(), promotes }
+            let change = Change::Add { version, fingerprint: mark.fingerprint.clone(), promotes };
+            // Harmless where it is done already; where a crash fell into it, it is finished.
+            let done = backend.change(&scene.key.at, &change, None, executor.desk.now());
+            done.map_err(|failed| told(scene, failed))?;
+            change
         }
         Chosen::Nothing => return Err(Fault::report_bug("make a version", "none was chosen")),
     };

@@ -62,7 +62,7 @@ impl Document {
             Some(other) => return Err(Refused::OtherFormat { format: other.to_owned() }),
             None => return Err(Refused::NotAPlan),
         }
-        let plan = line::read(&bytes)?;
+        let plan = line::read(&bytes, STEPS_MAX)?;
         let written = write::write(&plan);
         if written != bytes {
             let same = written.iter().zip(&bytes).take_while(|(ours, theirs)| ours == theirs).count();

@@ -15,6 +15,9 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+/// What the policies of `policies/` need of their project.
+pub(crate) const SETTINGS: &str = include_str!("../../testdata/policies/keyrota.toml");
+
 const BUILT: [&str; 12] = [
     "http",
     "file",
@@ -59,8 +62,7 @@ pub(crate) fn plan_of(project: &Project, inventory: &Inventory, wish: &Wish) -> 
 
 /// The proved plan of a policy of `policies/` in the world of the same name.
 pub(crate) fn plan(name: &str) -> Plan {
-    let settings = fs::read_to_string(root().join("testdata/policies/keyrota.toml")).unwrap();
-    let (project, inventory) = case(name, Some(&settings));
+    let (project, inventory) = case(name, Some(SETTINGS));
     crate::prove::check(plan_of(&project, &inventory, &Wish::WhatIsDue)).unwrap_or_else(|told| panic!("{told}"))
 }
 
@@ -73,13 +75,13 @@ pub(crate) fn many(keys: usize) -> (Project, Inventory) {
         .replace("column = \"wrapped\"", "where = { tenant = \"{{ each }}\" }\ncolumn = \"wrapped\"");
     let values: Vec<String> = (0..keys).map(|at| format!("\"tenant-{at:04}\"")).collect();
     let key = key.replace("at = \"keys\"", "at = \"keys/{{ each }}\"");
-    write!(many, "[key.\"{{{{ each }}}}\"]\neach = [{}]\n{key}", values.join(", ")).unwrap();
+    write!(many, "[key.kek]\neach = [{}]\n{key}", values.join(", ")).unwrap();
     let project = project(vec![Text::new("policies/many.toml", many)], None);
     let (_, one) = case("quickstart", None);
     let (_, seen) = one.keys.iter().next().unwrap();
     let mut inventory = Inventory { keys: Default::default(), ..one.clone() };
     for at in 0..keys {
-        let name: KeyName = format!("many/tenant-{at:04}").parse().unwrap();
+        let name: KeyName = format!("many/kek/tenant-{at:04}").parse().unwrap();
         let mut seen = seen.clone();
         seen.world = format!("folder-{at}");
         for store in seen.stores.values_mut() {

@@ -156,8 +156,7 @@ pub fn visible(text: &str) -> String {
 /// The first character that a reviewer cannot see, or that changes what they see: control characters but for line ends
 /// and tabs, and marks that turn, join or hide text.
 pub(super) fn strange(text: &str) -> Option<char> {
-    let bytes = text.as_bytes();
-    if bytes.iter().all(|b| (0x20..0x7f).contains(b)) {
+    if text.bytes().all(|b| (0x20..0x7f).contains(&b) || b == b'\n') {
         return None;
     }
     text.chars().find(|c| match c {

@@ -29,7 +29,7 @@ const ROOMS: [(&str, u8); 31] = [
     ("executor", 60),
     ("render", 60),
     ("command", 61),
-    ("http", 61),
+    ("http", 62),
     ("backend", 70),
     ("store", 70),
     ("fleet", 70),

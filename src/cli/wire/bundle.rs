@@ -18,6 +18,7 @@ use crate::port::backend::Backend;
 use crate::port::clock::Clock;
 use crate::port::fleet::Fleet;
 use crate::port::probe::Probe;
+use crate::port::probe::Secrets;
 use crate::port::store::Store;
 use crate::port::world::World;
 use crate::probe::Asker;
@@ -63,7 +64,7 @@ impl Wired {
         clock: Box<dyn Clock>,
     ) -> Result<Self, Fault> {
         let runner = Arc::new(Runner::new(folder, allow.iter().cloned()));
-        let secrets = Arc::new(Revealer::new(variable, Arc::clone(&runner)));
+        let secrets: Arc<dyn Secrets> = Arc::new(Revealer::new(variable, Arc::clone(&runner)));
         let mut wired = Self {
             clock,
             backends: BTreeMap::new(),
@@ -75,17 +76,24 @@ impl Wired {
         for policy in policies {
             for (name, key) in &policy.keys {
                 wired.keys.insert(policy.key_name(name), key.each.clone());
-                wired.places(folder, policy, key, &runner)?;
+                wired.places(folder, policy, key, &runner, &secrets)?;
             }
             let here = wired.stores.iter().filter(|((owner, _, each), _)| *owner == policy.name && each.is_none());
             let here = here.map(|((_, name, _), store)| (name.clone(), Arc::clone(store))).collect();
-            let asker = Asker::new(Arc::clone(&runner), secrets.clone());
+            let asker = Asker::new(Arc::clone(&runner), Arc::clone(&secrets));
             wired.probes.insert(policy.name.clone(), Asked::new(asker, here));
         }
         Ok(wired)
     }
 
-    fn places(&mut self, folder: &Path, policy: &Policy, key: &meant::Key, runner: &Arc<Runner>) -> Result<(), Fault> {
+    fn places(
+        &mut self,
+        folder: &Path,
+        policy: &Policy,
+        key: &meant::Key,
+        runner: &Arc<Runner>,
+        secrets: &Arc<dyn Secrets>,
+    ) -> Result<(), Fault> {
         let whole = |name: &Name| (policy.name.clone(), name.clone(), None);
         if let Some(MeantBackend::File { codings, id }) = policy.backends.get(&key.backend)
             && !self.backends.contains_key(&whole(&key.backend))
@@ -108,7 +116,8 @@ impl Wired {
             if self.fleets.contains_key(&whole(name)) {
                 continue;
             }
-            let commanded = Commanded::new(fleet.clone(), Arc::clone(runner), &folder.join(".keyrota"));
+            let commanded =
+                Commanded::new(fleet.clone(), Arc::clone(runner), Arc::clone(secrets), &folder.join(".keyrota"));
             let proof = fleet.proof.as_ref().map(|proof| &proof.from);
             let wired: Box<dyn Fleet> = match proof {
                 Some(ProofFrom::Store { store, table }) => match self.stores.get(&whole(store)) {

@@ -22,7 +22,6 @@ use crate::plan::Proof;
 use crate::plan::Step;
 use crate::plan::Unit;
 use crate::plan::document::Refused;
-use crate::plan::document::STEPS_MAX;
 use crate::plan::estimate::Estimate;
 use crate::plan::step::Need;
 use crate::policy::Policy;
@@ -173,14 +172,14 @@ impl<'a> StepLine<'a> {
 }
 
 /// Reads the lines and expands them.
-pub(super) fn read(bytes: &[u8]) -> Result<Plan, Refused> {
+pub(super) fn read(bytes: &[u8], steps_max: usize) -> Result<Plan, Refused> {
     let written: Written = serde_json::from_slice(bytes).map_err(|error| Refused::Malformed {
         line: error.line(),
         column: error.column(),
         why: error.to_string(),
     })?;
     let mut units = Vec::with_capacity(written.units.len());
-    let mut steps_left = STEPS_MAX;
+    let mut steps_left = steps_max;
     for (at, row) in written.units.into_iter().enumerate() {
         let unsound = |why| Refused::Unsound { unit: at + 1, why };
         let shape = written.shapes.get(row.shape).ok_or_else(|| unsound("there is no such shape"))?;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::policy::placeholders;
 use crate::policy::words::policy;
 use crate::policy::words::project;
 
@@ -16,7 +17,9 @@ pub fn table() -> String {
          Every word of a policy (`policies/*.toml`) and of a project (`keyrota.toml`), with its default. Where the default is\n\
          `-`, the word may be left out and then says nothing; where it is **needed**, there is none. A text may be\n\
          `{ env = \"NAME\", default = \"..\" }` wherever it is not a name or a word of the language; a secret is always\n\
-         `{ env = \"NAME\" }`, `{ file = \"path\" }` or `{ command = [\"program\"] }`. Spans are `90d`, `48h`, `1h30m`, `30s`.\n\n\
+         `{ env = \"NAME\" }`, `{ file = \"path\" }` or `{ command = [\"program\"] }`. Spans are `90d`, `48h`, `1h30m`, `30s`.\n\
+         Paths are relative to the project's folder or absolute, and never climb by `..`. Commands run without a shell, and\n\
+         only programs that `[commands] allow` lists, exactly as the policy writes them.\n\n\
          This table is drawn from the types that read the files: `UPDATE=1 cargo test --lib words` draws it anew.\n\n\
          | word | is | default | means |\n|---|---|---|---|\n",
     );
@@ -35,6 +38,14 @@ pub fn table() -> String {
             text.push('\n');
         }
     }
+    text.push_str("\n## Places to fill\n\n| where | what can stand there |\n|---|---|\n");
+    for (place, allowed) in placeholders::ALL {
+        text.push_str(&format!("| {place} | {} |\n", allowed.listed()));
+    }
+    text.push_str(
+        "\n`{{ sha256[:16] }}` takes the first 16 characters; `{{ n }}` counts versions; `{{ since }}` is the end of the previous\n\
+         act on that member; the layout of a seal has places of its own (`{{ nonce | base64 }}`).\n",
+    );
     text
 }
 
