@@ -6,6 +6,7 @@ mod apply;
 mod args;
 mod console;
 mod exit;
+mod init;
 mod leave;
 mod list;
 mod notice;

@@ -45,6 +45,7 @@ pub mod probe;
 pub mod prove;
 pub mod render;
 pub mod secret;
+pub mod simulated;
 pub mod store;
 pub mod survey;
 pub mod template;

@@ -23,6 +23,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make a project's folder with a commented policy.
+    Init(super::init::Args),
     /// Say everything that is wrong or doubtful in the policies.
     Validate,
     /// Decide what is due, draw it, prove it, show it.
@@ -37,6 +39,7 @@ impl Args {
     pub(super) fn run(self, console: &mut Console) -> Result<Exit, Fail> {
         let folder = &self.project;
         match self.command {
+            Command::Init(args) => super::init::run(folder, &args, console),
             Command::Validate => super::validate::run(folder, console),
             Command::Plan(args) => super::plan::run(folder, &args, console),
             Command::Show(args) => super::show::run(&args, console),
