@@ -106,6 +106,7 @@ impl State {
         use member::GIVEN_OLD;
         use member::KNOWS_NEW;
         use member::KNOWS_OLD;
+        use member::POINTED;
         use member::UP;
         use member::WRITES_NEW;
         let (old, new, each, flags) = match world.kind {
@@ -116,11 +117,11 @@ impl State {
                 (world.old_state, Some(model::State::Current), each, flag::STORE_OLD)
             }
             Kind::Reopen => {
-                let each = UP | KNOWS_NEW | GIVEN_NEW | WRITES_NEW;
+                let each = UP | KNOWS_NEW | GIVEN_NEW | WRITES_NEW | POINTED;
                 (world.old_state, Some(model::State::Current), each, flag::STORE_OLD | flag::STORE_NEW)
             }
             Kind::Destroy => {
-                let each = UP | KNOWS_NEW | GIVEN_NEW | WRITES_NEW;
+                let each = UP | KNOWS_NEW | GIVEN_NEW | WRITES_NEW | POINTED;
                 (world.old_state, Some(model::State::Current), each, flag::STORE_NEW)
             }
         };

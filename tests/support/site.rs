@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -106,6 +107,7 @@ pub(crate) struct Site {
     pub(crate) store: Box<dyn Store>,
     pub(crate) fleet: Box<dyn Fleet>,
     pub(crate) probe: Box<dyn Probe>,
+    pub(crate) pre_images: PathBuf,
 }
 
 impl World for Site {
@@ -189,13 +191,14 @@ pub(crate) fn site(project: &Project, clock: impl Clock + 'static) -> Site {
     let runner = Arc::new(Runner::new(at, read.settings.allow.iter().cloned()));
     let Some(MeantBackend::File { codings, id }) = policy.backends.values().next() else { panic!("no key files") };
     let secrets = Arc::new(Revealer::new(|_: &str| None, Arc::clone(&runner)));
-    let commanded = Commanded::new(fleet, Arc::clone(&runner), &at.join(".keyrota"));
+    let commanded = Commanded::new(fleet, Arc::clone(&runner), secrets.clone(), &at.join(".keyrota"));
     Site {
         clock: Box::new(clock),
         backend: Box::new(KeyFiles::new(at, codings, id).unwrap()),
         store: Box::new(Sqlite::new(project.database())),
         fleet: Box::new(Proved { commanded, store: Sqlite::new(project.database()) }),
         probe: Box::new(Asker::new(runner, secrets)),
+        pre_images: at.join(".keyrota/pre-images"),
     }
 }
 
@@ -251,12 +254,12 @@ impl Applied {
 }
 
 /// One attempt with a plan, from the lock to where it ends. It stays at gates.
-pub(crate) fn apply(world: &dyn World, home: &mut dyn Home, document: &Document, screen: &mut dyn Screen) -> Applied {
+pub(crate) fn apply(world: &Site, home: &mut dyn Home, document: &Document, screen: &mut dyn Screen) -> Applied {
     apply_with(world, home, document, screen, &AtomicBool::new(false), true)
 }
 
 pub(crate) fn apply_with(
-    world: &dyn World,
+    world: &Site,
     home: &mut dyn Home,
     document: &Document,
     screen: &mut dyn Screen,
@@ -273,7 +276,7 @@ pub(crate) fn apply_with(
         Ok(approved) => approved,
         Err(denied) => return Applied::Denied(denied),
     };
-    let run = executor::run(&mut Executor { approved: &approved, world, desk: &mut desk, screen, wait, stop });
+    let run = executor::run(&mut Executor { approved: &approved, world, desk: &mut desk, screen, wait, pre_images: &world.pre_images, stop });
     let _ = stop.load(Ordering::Relaxed);
     match run.and_then(|ended| desk.head().map(|_| ended)) {
         Ok(ended) => Applied::Ended(ended),
@@ -282,7 +285,7 @@ pub(crate) fn apply_with(
 }
 
 /// Applies again and again until the run is finished; says how often it took.
-pub(crate) fn finish(world: &dyn World, home: &mut dyn Home, document: &Document) -> usize {
+pub(crate) fn finish(world: &Site, home: &mut dyn Home, document: &Document) -> usize {
     let mut last = None;
     for attempt in 1..=4 {
         let applied = apply(world, home, document, &mut Silent);
