@@ -3,6 +3,7 @@
 use keyrota::decision::Wish;
 use keyrota::port::clock::Clock;
 
+use crate::project;
 use crate::project::Kind;
 use crate::project::Project;
 use crate::site;
@@ -24,7 +25,7 @@ pub(crate) fn clock(project: &Project, from: keyrota::model::Hour) -> impl Clock
 #[test]
 fn undisturbed_every_kind_of_project_rotates_and_then_destroys() {
     for kind in Kind::ALL {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = project::folder();
         let project = Project::make(folder.path(), kind, 300);
         let others = project.others();
         let world = site::site(&project, clock(&project, site::start()));

@@ -15,3 +15,5 @@ mod project;
 mod site;
 
 mod calm;
+mod crash;
+mod enemy;
