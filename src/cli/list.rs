@@ -18,11 +18,13 @@ use indicatif::ProgressStyle;
 pub(super) struct Progress<'a> {
     console: &'a mut Console,
     bar: Option<ProgressBar>,
+    /// What was last said of gates: while nothing changes it is not said again.
+    waiting: Vec<String>,
 }
 
 impl<'a> Progress<'a> {
     pub(super) fn new(console: &'a mut Console) -> Self {
-        Self { console, bar: None }
+        Self { console, bar: None, waiting: Vec::new() }
     }
 
     fn line(&mut self, text: &str) {
@@ -73,9 +75,11 @@ impl Screen for Progress<'_> {
                 }
             }
             Told::Waiting { held } => {
-                for held in held.iter() {
-                    self.line(&format!("{}: {}", held.step, waits(held)));
+                let lines: Vec<String> = held.iter().map(|held| format!("{}: {}", held.step, waits(held))).collect();
+                for line in lines.iter().filter(|line| !self.waiting.contains(line)).cloned().collect::<Vec<_>>() {
+                    self.line(&line);
                 }
+                self.waiting = lines;
             }
         }
     }
