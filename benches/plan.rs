@@ -121,7 +121,14 @@ fn main() {
         assert!(bytes.is_empty() || bytes == document.bytes(), "the same input gives the same bytes");
         bytes = document.bytes().to_vec();
         let proof = was_proved - was_drawn;
-        rows.push([was_read, was_drawn - was_read, proof, was_made - was_proved, was_rendered - was_made, saved - was_rendered]);
+        rows.push([
+            was_read,
+            was_drawn - was_read,
+            proof,
+            was_made - was_proved,
+            was_rendered - was_made,
+            saved - was_rendered,
+        ]);
     }
     let median = |at: usize| {
         let mut all: Vec<Duration> = rows.iter().map(|row| row[at]).collect();
@@ -170,5 +177,10 @@ fn terraform(folder: &std::path::Path, steps: usize, ours: Duration) {
     };
     run(&["init", "-input=false"]);
     let took = run(&["plan", "-input=false", "-out=plan.bin"]);
-    println!("  terraform plan of {} chained resources: {:.1} s, {:.0} times as long", each * KEYS, took.as_secs_f64(), took.as_secs_f64() / ours.as_secs_f64());
+    println!(
+        "  terraform plan of {} chained resources: {:.1} s, {:.0} times as long",
+        each * KEYS,
+        took.as_secs_f64(),
+        took.as_secs_f64() / ours.as_secs_f64()
+    );
 }
