@@ -10,6 +10,7 @@ mod exit;
 mod init;
 mod leave;
 mod list;
+mod notice;
 mod plan;
 mod project;
 mod show;

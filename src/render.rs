@@ -11,6 +11,3 @@ mod rest;
 mod words;
 
 pub use terminal::Paper;
-
-#[cfg(test)]
-mod tests;

@@ -103,7 +103,19 @@ impl<'a> Aspect<'a> {
     /// Whether the old version is disabled at the end of a rotation.
     #[must_use]
     pub fn retires(&self) -> bool {
-        self.old.is_some() && self.able.disables != Disables::No && matches!(self.key.retire, Retire::After { .. })
+        let disables = match self.able.disables {
+            Disables::Each => true,
+            // A floor takes every older version with it.
+            Disables::Floor => !self.pins_below(),
+            Disables::No => false,
+        };
+        self.old.is_some() && disables && matches!(self.key.retire, Retire::After { .. })
+    }
+
+    /// Whether quarantined values pin a version that is older than the one that is left behind.
+    fn pins_below(&self) -> bool {
+        let older = self.seen.key.versions.iter().take_while(|version| Some(&version.id) != self.old.as_ref());
+        older.map(|version| &version.id).any(|id| self.seen.past.quarantined.get(id).is_some_and(|count| *count > 0))
     }
 
     /// How long normal traffic runs before the old version is disabled: no shorter than any cache.

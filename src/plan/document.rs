@@ -107,6 +107,3 @@ fn format(bytes: &[u8]) -> Option<&str> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '/' | '.');
     (name.starts_with("keyrota-plan/") && name.chars().all(fits)).then_some(name)
 }
-
-#[cfg(test)]
-mod tests;

@@ -175,7 +175,7 @@ const fn rank(step: &Step) -> u8 {
         Part::Close => 15,
         Part::Wait { until: Waiting::Soak } => 16,
         Part::Withdraw { .. } => 17,
-        Part::Restart { why: Why::Forget, .. } => 18,
+        Part::Restart { why: Why::Forget, .. } | Part::Wait { until: Waiting::Forgotten { .. } } => 18,
         Part::Retire => 19,
         Part::Recount => 20,
         Part::Destroy => 21,

@@ -73,9 +73,14 @@ fn checks(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
             ask(When::Readable, false);
             ask(When::Switched, false);
         }
-        Kind::Follow | Kind::Reopen => ask(When::Before, true),
+        Kind::Follow => ask(When::Before, true),
+        // Nothing is waited for before values are moved, except a window.
+        Kind::Reopen if aspect.key.window.is_some() => ask(When::Before, true),
+        Kind::Reopen => {}
     }
-    ask(When::Written, false);
+    if aspect.old.is_some() {
+        ask(When::Written, false);
+    }
     if aspect.moves() && aspect.old.is_some() {
         ask(When::Moved, false);
     }
@@ -112,11 +117,12 @@ fn learning(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     let made = aspect.kind != Kind::Follow;
     for (name, fleet) in &aspect.fleets {
         let fleet_name = (*name).clone();
-        if made && fleet.deliver.is_some() {
+        // Also where the version was there before: nobody knows whether whoever made it current brought it.
+        if fleet.deliver.is_some() {
             steps.push(step(Part::Deliver { fleet: fleet_name.clone() }));
         }
         let holds_one = fleet.holds == Holds::One;
-        let learns = Aspect::learns_by_restart(fleet) || !made && Aspect::follows_by_restart(fleet);
+        let learns = Aspect::learns_by_restart(fleet) || !made && fleet.point.is_none() && Aspect::follows_by_restart(fleet);
         if learns && !holds_one && fleet.restart.is_some() {
             steps.push(restart(fleet, name, None, Why::Learn));
         }
@@ -195,10 +201,12 @@ fn turn(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
             take_turns(name, fleet, steps);
             continue;
         }
-        if fleet.point.is_some() && aspect.kind != Kind::Follow {
+        if fleet.point.is_some() {
             steps.push(step(Part::Point { fleet: (*name).clone(), member: None }));
         }
-        if aspect.kind != Kind::Follow && Aspect::follows_by_restart(fleet) && fleet.restart.is_some() {
+        // Where the version is current already, the restart by which they learn it makes them follow it too.
+        let learning = aspect.kind == Kind::Follow && fleet.point.is_none();
+        if !learning && Aspect::follows_by_restart(fleet) && fleet.restart.is_some() {
             steps.push(restart(fleet, name, None, Why::Follow));
         }
     }
@@ -225,7 +233,8 @@ fn moving(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     if aspect.kind == Kind::Destroy || aspect.old.is_none() {
         return;
     }
-    for (name, fleet) in aspect.writers() {
+    // Nobody writes under a version that was disabled, so there is nothing to wait for when it is opened again.
+    for (name, fleet) in aspect.writers().filter(|_| aspect.kind != Kind::Reopen) {
         steps.extend(written(aspect, name, fleet));
     }
     if aspect.moves() {
@@ -276,6 +285,10 @@ fn take_away(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
             if Aspect::learns_by_restart(fleet) && fleet.holds == Holds::Many && fleet.restart.is_some() {
                 steps.push(restart(fleet, name, None, Why::Forget));
             }
+            if let Learns::Every { .. } = fleet.learns {
+                let until = Waiting::Forgotten { fleet: (*name).clone() };
+                steps.push(wait(until, vec![after(learn_span(fleet))]));
+            }
         }
     }
 }
@@ -285,8 +298,9 @@ fn destroying(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     if aspect.kind != Kind::Destroy {
         return;
     }
+    // A disabled version has been out of use for long enough; where nothing disables, somebody might still write.
     let watch = aspect.longest(|fleet| learn_span(fleet).plus(fleet.in_flight).plus(fleet.caches));
-    if !watch.is_zero() {
+    if !watch.is_zero() && aspect.able.disables == Disables::No {
         steps.push(wait(Waiting::Watch, vec![after(watch)]));
     }
     if aspect.moves() {

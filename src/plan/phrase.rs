@@ -46,6 +46,7 @@ pub fn title(part: &Part) -> String {
             Waiting::Grace => "wait for the grace period".into(),
             Waiting::Written { fleet } => format!("wait until `{fleet}` writes with the new version only"),
             Waiting::Landed => "wait until what the service had under way has landed".into(),
+            Waiting::Forgotten { fleet } => format!("wait until every member of `{fleet}` has let go of the old version"),
             Waiting::Soak => "let normal traffic run with the new version".into(),
             Waiting::Watch => "watch that nothing turns up under the old version".into(),
         },
@@ -110,7 +111,7 @@ pub fn undo(step: &Step, unit: &Unit) -> Option<Undo> {
         Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close => way("move the values back to the old version", gone),
         Part::Withdraw { fleet } => way(&format!("bring the old version to `{fleet}` again"), None),
         Part::Retire => way("enable the old version again", None),
-        Part::Destroy => none("cannot be undone: the material is gone for good"),
+        Part::Destroy => none("the material is gone for good"),
     }
 }
 
@@ -137,4 +138,16 @@ fn writes_by_itself(step: &Step, unit: &Unit) -> bool {
 #[must_use]
 pub fn because(code: Code) -> &'static str {
     RULES.iter().find(|rule| rule.code == code).map_or("", |rule| rule.because)
+}
+
+/// A gate in a few words, as the journal keeps it.
+#[must_use]
+pub fn gate(gate: &Gate) -> String {
+    match gate {
+        Gate::After { by } => format!("{by} since what it needs was done"),
+        Gate::NotAfter { within } => format!("not later than {within} since what it needs was done"),
+        Gate::Proof { fleet, .. } => format!("every member of `{fleet}` proved that it knows the new version"),
+        Gate::Window { window, .. } => format!("window `{window}`"),
+        Gate::Approval { class } => format!("approval of `{class}` steps"),
+    }
 }

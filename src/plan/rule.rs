@@ -120,7 +120,7 @@ pub const RULES: &[Rule] = &[
     ),
     row(
         Code::R02,
-        is!(Part::Recount),
+        is!(Part::Recount | Part::Wait { until: Waiting::Forgotten { .. } }),
         is!(Part::Check { when: When::Before, again: true }),
         Tie::Destroying,
         "hours lie between the first check and this one",
@@ -224,7 +224,7 @@ pub const RULES: &[Rule] = &[
     ),
     row(
         Code::R37,
-        is!(Part::Restart { why: Why::Follow, .. }),
+        is!(Part::Restart { why: Why::Learn | Why::Follow, .. }),
         is!(Part::Rewrap { service: true }),
         Tie::Key,
         "a service moves its values to the version that it knows as current",
@@ -253,13 +253,15 @@ pub const RULES: &[Rule] = &[
     row(
         Code::R42,
         is!(Part::Withdraw { .. }),
-        is!(Part::Restart { why: Why::Forget, .. }),
+        is!(Part::Restart { why: Why::Forget, .. } | Part::Wait { until: Waiting::Forgotten { .. } }),
         Tie::Fleet,
-        "a member forgets only what it no longer finds when it starts",
+        "a member forgets only what it no longer finds when it looks",
     ),
     row(
         Code::R43,
-        is!(Part::Withdraw { .. } | Part::Restart { why: Why::Forget, .. }),
+        is!(Part::Withdraw { .. }
+            | Part::Restart { why: Why::Forget, .. }
+            | Part::Wait { until: Waiting::Forgotten { .. } }),
         is!(Part::Retire | Part::Destroy),
         Tie::Key,
         "a read after it proves nothing while members hold copies",
@@ -342,7 +344,13 @@ pub const RULES: &[Rule] = &[
         Tie::Key,
         "what lingered has landed before it is counted",
     ),
-    row(Code::R71, is!(Part::Recount), is!(Part::Destroy), Tie::Key, "nothing is destroyed that anything needs"),
+    row(
+        Code::R71,
+        is!(Part::Recount),
+        is!(Part::Withdraw { .. } | Part::Destroy),
+        Tie::Destroying,
+        "nothing is taken away that anything needs",
+    ),
     row(
         Code::R72,
         is!(Part::Check { when: When::Moved, .. }),
@@ -413,7 +421,7 @@ fn needs_version(step: &Step) -> bool {
     match &step.part {
         Part::Deliver { .. } | Part::Switch | Part::Rewrap { .. } | Part::Point { .. } => true,
         Part::Restart { why, .. } => *why == Why::Learn,
-        Part::Wait { until } => matches!(until, Waiting::Readable { .. } | Waiting::Grace),
+        Part::Wait { until } => matches!(until, Waiting::Readable { .. }),
         _ => false,
     }
 }

@@ -4,8 +4,7 @@
 use crate::course;
 use crate::course::Door;
 use crate::course::Next;
-use crate::digest::Digest;
-use crate::plan::Proof;
+use crate::plan::Part;
 use crate::prove::Breach;
 use crate::prove::Violation;
 use crate::prove::act;
@@ -18,6 +17,7 @@ use crate::prove::story;
 use crate::prove::world::World;
 use crate::prove::world::has_effect;
 use stateright::Checker;
+use stateright::HasDiscoveries;
 use stateright::Model;
 use stateright::Property;
 use std::sync::Arc;
@@ -37,34 +37,41 @@ pub enum Action {
     World(Event),
 }
 
-/// The property's name.
+/// The properties' names.
 const SAFE: &str = "safe";
+const ENDS: &str = "ends";
 
 /// A world as stateright sees it.
 #[derive(Clone)]
 pub struct Small(pub Arc<World>);
 
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visited {
+    /// States that can be reached.
+    pub states: u64,
+    /// Acts and events on the longest of the shortest ways.
+    pub depth: u64,
+}
+
 /// Checks a world.
 ///
 /// # Errors
 /// The violation with the shortest story.
-pub fn check(world: &World, shape: Digest) -> Result<Proof, Box<Violation>> {
-    if world.steps().len() > crate::prove::world::STEPS_MAX {
-        return Err(Box::new(Violation::too_large(world)));
+pub fn check(world: &World) -> Result<Visited, Box<Violation>> {
+    let small = Small(Arc::new(world.clone()));
+    let checker = small.clone().checker().threads(1).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    if checker.discovery(SAFE).is_none() && checker.discovery(ENDS).is_none() {
+        return Err(Box::new(story::endless(world, &small.furthest())));
     }
-    let checker = Small(Arc::new(world.clone())).checker().threads(1).spawn_bfs().join();
     match checker.discovery(SAFE) {
         Some(path) => {
             let steps: Vec<(State, Option<Action>)> = path.into_vec();
             Err(Box::new(story::tell(world, &steps)))
         }
-        None => Ok(Proof {
-            shape,
+        None => Ok(Visited {
             states: u64::try_from(checker.unique_state_count()).unwrap_or(u64::MAX),
             depth: u64::try_from(checker.max_depth()).unwrap_or(u64::MAX),
-            bound: story::bound(world),
-            assumptions: story::assumptions(world),
-            accepted: world.accepted.iter().map(|(code, fleet)| story::accepted(code, fleet.as_ref())).collect(),
         }),
     }
 }
@@ -112,8 +119,8 @@ impl Model for Small {
 
     fn init_states(&self) -> Vec<State> {
         let mut first = State::first(&self.0);
-        judge(&self.0, &mut first);
-        vec![first]
+        first.iter_mut().for_each(|state| judge(&self.0, state));
+        first
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -146,18 +153,43 @@ impl Model for Small {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![Property::always(SAFE, |_: &Self, state: &State| state.breach.is_none())]
+        vec![
+            Property::always(SAFE, |_: &Self, state: &State| state.breach.is_none()),
+            Property::sometimes(ENDS, |_: &Self, state: &State| state.steps.iter().all(|step| *step == Micro::Done)),
+        ]
     }
 }
 
 impl Small {
+    /// How far the plan comes where everything goes well: for the story of one that has no end.
+    fn furthest(&self) -> State {
+        let mut states = self.init_states();
+        let mut state = states.remove(0);
+        // Each round does at least one step or lets one more thing happen, or there is nothing more to come.
+        for _ in 0..state.steps.len() * 8 {
+            let mut actions = Vec::new();
+            self.actions(&state, &mut actions);
+            let forward = |action: &Action| !matches!(action, Action::Die(_) | Action::World(Event::Join(_)));
+            let next = actions.into_iter().filter(forward).filter_map(|action| self.next_state(&state, action));
+            let next = next.max_by_key(|next| next.steps.iter().map(|step| *step as u8 as usize).sum::<usize>());
+            let Some(next) = next else { break };
+            state = next;
+        }
+        state
+    }
+
+    fn refuses(&self, at: usize) -> bool {
+        self.0.steps().get(at).is_some_and(|step| step.part == Part::Recount)
+    }
+
     /// Whether an unfinished plan can neither go on nor waits for anything.
     fn stuck(&self, state: &State) -> bool {
         let mut acts = Vec::new();
         let finished = state.steps.iter().all(|micro| *micro == Micro::Done);
         match self.executor(state, &mut acts) {
             Next::Finish => !finished,
-            Next::Perform(_) => acts.is_empty() && !finished,
+            // A count that finds something fails, and says what: that is a stop with a name.
+            Next::Perform(ready) => acts.is_empty() && !finished && !ready.iter().any(|at| self.refuses(*at)),
             Next::Wait(_) | Next::Stop(_) => false,
         }
     }

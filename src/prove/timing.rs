@@ -20,6 +20,8 @@ pub enum Linger {
     Learning(usize),
     /// A member of the fleet still writes under the old version.
     Following(usize),
+    /// A member of the fleet still knows the old version, which was taken from it.
+    Forgetting(usize),
     /// A write of the fleet under the old version has not landed.
     InFlight(usize),
     /// A member of the fleet keeps an old sealed value.
@@ -76,7 +78,7 @@ fn over(all: &[Bounded], by: Span, above: &BTreeSet<usize>) -> BTreeSet<Linger> 
 }
 
 /// For each step all steps that are done before it.
-fn ancestors(world: &World) -> Vec<BTreeSet<usize>> {
+pub(super) fn ancestors(world: &World) -> Vec<BTreeSet<usize>> {
     let mut above: Vec<BTreeSet<usize>> = Vec::new();
     for step in world.steps() {
         let mut all = BTreeSet::new();
@@ -106,7 +108,14 @@ fn lingers(world: &World) -> Vec<Bounded> {
         let learns = side.fleet.learns.at_most();
         let reached = reaching(world, side);
         if let Some(span) = learns {
-            all.push(Bounded { linger: Linger::Learning(at), span, roots: reached.clone() });
+            // A member that is silent for longer than its fleet declares is what a proof is for.
+            if !world.flaws.silent_member {
+                all.push(Bounded { linger: Linger::Learning(at), span, roots: reached.clone() });
+            }
+            let taken = places(world, |part| matches!(part, Part::Withdraw { fleet } if fleet == name));
+            if !taken.is_empty() {
+                all.push(Bounded { linger: Linger::Forgetting(at), span, roots: taken });
+            }
         }
         let pointed = places(world, |part| {
             let promoted = world.able.promotes && matches!(part, Part::Add);

@@ -212,3 +212,40 @@ fn unit(shape: &Shape, row: Row<'static>) -> Result<Unit, &'static str> {
     let keys = row.keys.into_iter().zip(&shape.keys).map(|(row, shape)| row.planned(*shape)).collect();
     Ok(Unit { keys, steps, bounds: shape.bounds.clone(), proof: shape.proof.clone() })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use super::*;
+    use crate::plan::document::Document;
+
+    #[test]
+    fn steps_are_counted_before_they_are_expanded() {
+        let step = Step {
+            key: 0,
+            part: Part::Switch,
+            needs: Vec::new(),
+            gates: Vec::new(),
+            risk: Risk::Safe,
+            turn: false,
+            estimate: Estimate::default(),
+        };
+        let unit = Unit { keys: Vec::new(), steps: vec![step; 3], bounds: Vec::new(), proof: None };
+        let hour = Hour::default();
+        let plan = Plan {
+            tool: String::new(),
+            made: hour,
+            expires: hour,
+            settings: Settings::default(),
+            policies: Vec::new(),
+            decisions: Vec::new(),
+            units: vec![unit; 4],
+        };
+        let document = Document::of(plan);
+        assert_eq!(read(document.bytes(), 2).unwrap_err(), Refused::TooManySteps);
+        assert_eq!(
+            read(document.bytes(), 11).unwrap_err().to_string(),
+            "this plan does not hold together: unit 1: a step is for a key that is not there"
+        );
+    }
+}

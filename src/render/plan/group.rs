@@ -97,11 +97,14 @@ pub(super) struct KeyCase<'a> {
     pub(super) decision: Option<&'a Decision>,
 }
 
+/// What the words about a key take from its policy.
+type OfPolicy<'a> = (Retire, Option<Span>, &'a [Accept]);
+
 /// What units must share, beside their shape, to be told together.
 #[derive(PartialEq)]
 struct Alike<'a> {
     shape: usize,
-    keys: Vec<(&'a Name, Option<(Retire, Option<Span>, &'a [Accept])>)>,
+    keys: Vec<(&'a Name, Option<OfPolicy<'a>>)>,
 }
 
 impl<'a> Alike<'a> {
@@ -203,24 +206,16 @@ fn title(rows: &[Row]) -> String {
 fn why(first: &Case<'_>, rows: &[Row], made: Hour) -> Vec<String> {
     let mut lines = Vec::new();
     if let ([row], [key]) = (rows, first.keys.as_slice()) {
-        lines.extend(
-            key.decision
-                .iter()
-                .flat_map(|decision| decision.reasons.iter().map(|reason| words::reason(&decision.key, reason).0)),
-        );
-        lines.extend(row.start_by.map(|by| {
-            let verb = if by < made { "had to" } else { "must" };
-            format!("it {verb} begin by {} to be in time", words::hour(by))
-        }));
+        lines.extend(reasons(key));
+        if key.planned.kind != Kind::Destroy {
+            lines.extend(row.start_by.map(|by| format!("it {} to be in time", begin_by(by, made))));
+        }
         lines.push(change(key.planned, true));
         lines.extend(moments(first));
         return lines;
     }
     let begin = rows.iter().filter_map(|row| row.start_by).min();
-    lines.extend(begin.map(|by| {
-        let verb = if by < made { "had to" } else { "must" };
-        format!("the first of them {verb} begin by {} to be in time", words::hour(by))
-    }));
+    lines.extend(begin.map(|by| format!("the first of them {} to be in time", begin_by(by, made))));
     let alone = rows.len() == first.keys.len();
     for key in &first.keys {
         let change = change(key.planned, alone);
@@ -228,6 +223,19 @@ fn why(first: &Case<'_>, rows: &[Row], made: Hour) -> Vec<String> {
     }
     lines.extend(moments(first));
     lines
+}
+
+fn begin_by(by: Hour, made: Hour) -> String {
+    let verb = if by < made { "had to" } else { "must" };
+    format!("{verb} begin by {}", words::hour(by))
+}
+
+/// Why one key is planned. Where an old version ends, the age of the current one is beside the point.
+fn reasons(case: &KeyCase<'_>) -> Vec<String> {
+    let Some(decision) = case.decision else { return Vec::new() };
+    let ends = case.planned.kind == Kind::Destroy;
+    let told = decision.reasons.iter().filter(|reason| !ends || matches!(reason, Reason::MayGo { .. }));
+    told.map(|reason| words::reason(&decision.key, reason).0).collect()
 }
 
 /// What happens to a key's versions; without their names where that is told of many keys.
@@ -262,7 +270,7 @@ fn no_way_back(steps: &[StepView], rows: &[Row]) -> Vec<String> {
         [row] => format!("`{}`", row.key),
         rows => words::count(rows.len(), "key", "keys"),
     };
-    let lost = steps.iter().filter(|step| step.turn || step.risk == crate::model::Risk::Irreversible);
+    let lost = steps.iter().filter(|step| step.turn);
     let lost = lost.filter_map(|step| step.undo.iter().find(|undo| !undo.possible).map(|undo| (step, undo)));
     lost.take(1)
         .map(|(step, undo)| format!("No way back for {whose} once {} is done: {}.", step.short, undo.how))

@@ -1,16 +1,16 @@
 //! Plans for tests: the policies of `policies/` drawn from the worlds of `testdata/worlds/`, and many equal keys.
 
-use crate::decision::Wish;
-use crate::decision::decide;
-use crate::fault::Fault;
-use crate::inventory::Inventory;
-use crate::model::KeyName;
-use crate::plan::Plan;
-use crate::plan::draw;
-use crate::policy::Around;
-use crate::policy::Project;
-use crate::policy::Text;
-use crate::policy::Texts;
+use keyrota::decision::Wish;
+use keyrota::decision::decide;
+use keyrota::fault::Fault;
+use keyrota::inventory::Inventory;
+use keyrota::model::KeyName;
+use keyrota::plan::Plan;
+use keyrota::plan::draw;
+use keyrota::policy::Around;
+use keyrota::policy::Project;
+use keyrota::policy::Text;
+use keyrota::policy::Texts;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -43,7 +43,7 @@ pub(crate) fn project(policies: Vec<Text>, settings: Option<&str>) -> Project {
     let file = |path: &str| Err(Fault::ask_operator(format!("read `{path}`"), "no such file"));
     let settings = settings.map(|text| Text::new("keyrota.toml", text));
     let around = Around { env: &env, file: &file, built: &BUILT };
-    crate::policy::read(&Texts { settings, policies }, &around).unwrap().project
+    keyrota::policy::read(&Texts { settings, policies }, &around).unwrap().project
 }
 
 /// A policy of `policies/`, with the world of the same name.
@@ -63,7 +63,7 @@ pub(crate) fn plan_of(project: &Project, inventory: &Inventory, wish: &Wish) -> 
 /// The proved plan of a policy of `policies/` in the world of the same name.
 pub(crate) fn plan(name: &str) -> Plan {
     let (project, inventory) = case(name, Some(SETTINGS));
-    crate::prove::check(plan_of(&project, &inventory, &Wish::WhatIsDue)).unwrap_or_else(|told| panic!("{told}"))
+    keyrota::prove::check(plan_of(&project, &inventory, &Wish::WhatIsDue)).unwrap_or_else(|told| panic!("{told}"))
 }
 
 /// The quickstart's key so many times, with counts and ages that differ.
