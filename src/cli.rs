@@ -5,6 +5,7 @@
 mod apply;
 mod args;
 mod console;
+mod demo;
 mod exit;
 mod init;
 mod leave;

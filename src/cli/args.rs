@@ -23,6 +23,8 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show a whole rotation in a small world of its own, in seconds.
+    Demo(super::demo::Args),
     /// Make a project's folder with a commented policy.
     Init(super::init::Args),
     /// Say everything that is wrong or doubtful in the policies.
@@ -39,6 +41,7 @@ impl Args {
     pub(super) fn run(self, console: &mut Console) -> Result<Exit, Fail> {
         let folder = &self.project;
         match self.command {
+            Command::Demo(args) => super::demo::run(&args, console),
             Command::Init(args) => super::init::run(folder, &args, console),
             Command::Validate => super::validate::run(folder, console),
             Command::Plan(args) => super::plan::run(folder, &args, console),

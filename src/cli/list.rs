@@ -85,7 +85,7 @@ impl Screen for Progress<'_> {
     }
 }
 
-fn fact_text(fact: &Fact) -> String {
+pub(super) fn fact_text(fact: &Fact) -> String {
     match fact {
         Fact::Yes(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         Fact::Count(count) => count.to_string(),

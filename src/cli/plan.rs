@@ -123,7 +123,7 @@ fn known(project: &Project, wish: &Wish) -> Result<(), Fail> {
     Err(Fail::refused(format!("no policy has a key `{key}`"), hint))
 }
 
-fn cyclic(cycle: crate::plan::graph::Cycle) -> Fail {
+pub(super) fn cyclic(cycle: crate::plan::graph::Cycle) -> Fail {
     let parts: Vec<String> = cycle.0.iter().map(crate::plan::phrase::title).collect();
     let why = format!("these steps would each have to come before the others: {}", parts.join("; "));
     Fail::Fault(crate::fault::Fault::report_bug("put the steps of a plan in order", why))

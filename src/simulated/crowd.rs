@@ -228,7 +228,8 @@ impl Crowd {
         let newest = self.app.rows(newest, 10).map_err(|fault| fault.to_string())?;
         let next = if found.len() < rows { 0 } else { found.last().map_or(0, |row| row.id.saturating_add(1)) };
         for row in found.iter().chain(&newest) {
-            let plain = self.member(at)?.open(row).map_err(|why| format!("row {} under {}: {why}", row.id, row.version))?;
+            let plain =
+                self.member(at)?.open(row).map_err(|why| format!("row {} under {}: {why}", row.id, row.version))?;
             if self.sealed.get(&row.id) != Some(&plain) {
                 return Err(format!("row {} is not what was sealed", row.id));
             }
