@@ -10,47 +10,39 @@ use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::Risk;
 use crate::model::VersionId;
+use crate::plan::Document;
 use crate::plan::Kind;
 use crate::plan::Plan;
 use std::fmt;
 
 /// A plan that may be carried out.
 #[derive(Debug)]
-pub struct Approved {
-    plan: Plan,
-    id: Digest,
-    intent: Digest,
-}
+pub struct Approved(Document);
 
 impl Approved {
     /// The plan.
     #[must_use]
     pub fn plan(&self) -> &Plan {
-        &self.plan
+        self.0.plan()
     }
 
     /// The digest of the plan's bytes.
     #[must_use]
     pub fn id(&self) -> Digest {
-        self.id
+        self.0.id()
     }
 
     /// The digest of what it means to do.
     #[must_use]
     pub fn intent(&self) -> Digest {
-        self.intent
+        self.0.intent()
     }
-}
 
-/// A plan as it was handed in.
-#[derive(Debug)]
-pub struct Handed {
-    /// The plan.
-    pub plan: Plan,
-    /// The digest of its bytes.
-    pub id: Digest,
-    /// The digest of what it means to do.
-    pub intent: Digest,
+    /// The plan's bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.0.bytes()
+    }
 }
 
 /// Why a plan may not be carried out.
@@ -101,17 +93,22 @@ impl Denied {
 ///
 /// # Errors
 /// What stands in the way.
-pub fn grant(handed: Handed, ledger: &Ledger, now: Hour, named: &[(KeyName, VersionId)]) -> Result<Approved, Denied> {
-    let standing = ledger.of_plan(&handed.id);
+pub fn grant(
+    document: Document,
+    ledger: &Ledger,
+    now: Hour,
+    named: &[(KeyName, VersionId)],
+) -> Result<Approved, Denied> {
+    let standing = ledger.of_plan(&document.id());
     match standing.and_then(|standing| standing.ended) {
         Some((Ended::Finished, hour)) => return Err(Denied::Finished(hour)),
         Some((Ended::Cancelled, hour)) => return Err(Denied::Cancelled(hour)),
         None => {}
     }
     if !standing.is_some_and(Standing::is_open) {
-        opening(&handed.plan, now, named)?;
+        opening(document.plan(), now, named)?;
     }
-    Ok(Approved { plan: handed.plan, id: handed.id, intent: handed.intent })
+    Ok(Approved(document))
 }
 
 /// What is asked only when a plan is opened.
@@ -134,8 +131,9 @@ fn opening(plan: &Plan, now: Hour, named: &[(KeyName, VersionId)]) -> Result<(),
     let need = plan.settings.approval.as_ref().map(|approval| &approval.need);
     let risks = plan.units.iter().flat_map(|unit| unit.steps.iter().map(|step| step.risk));
     let risks: std::collections::BTreeSet<Risk> = risks.collect();
-    for (class, count) in need.into_iter().flatten().filter(|(class, count)| **count > 0 && risks.contains(class)) {
-        return Err(Denied::Voices(*class, *count));
+    let silent = need.into_iter().flatten().find(|(class, count)| **count > 0 && risks.contains(class));
+    match silent {
+        Some((class, count)) => Err(Denied::Voices(*class, *count)),
+        None => Ok(()),
     }
-    Ok(())
 }

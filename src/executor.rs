@@ -4,6 +4,7 @@
 
 pub mod desk;
 pub mod gates;
+pub mod keep;
 pub mod people;
 pub mod perform;
 pub mod rewrap;
@@ -27,12 +28,14 @@ use crate::course::Times;
 use crate::course::facts::Fact;
 use crate::fault::Fault;
 use crate::journal::Event;
+use crate::journal::Opened;
 use crate::journal::Standing;
 use crate::journal::Stands;
 use crate::journal::StepName;
 use crate::model::Hour;
 use crate::model::Risk;
 use crate::model::Span;
+use crate::plan::Gate;
 use crate::plan::Plan;
 use crate::plan::Unit;
 use crate::plan::progress::At;
@@ -40,6 +43,7 @@ use crate::plan::progress::Progress;
 use crate::port::world::World;
 use perform::Outcome;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
@@ -47,17 +51,19 @@ use std::sync::atomic::Ordering;
 const ASK_AGAIN: Span = Span::seconds(15);
 
 /// What an executor works with.
-pub struct Executor<'a> {
+pub struct Executor<'a, 'd> {
     /// What was approved.
     pub approved: &'a Approved,
     /// The world.
     pub world: &'a dyn World,
     /// The journal.
-    pub desk: &'a mut Desk<'a>,
+    pub desk: &'a mut Desk<'d>,
     /// Who is told.
     pub screen: &'a mut dyn Screen,
     /// Whether to stay at gates until they open.
     pub wait: bool,
+    /// The folder for pre-images.
+    pub pre_images: &'a Path,
     /// Raised when somebody asks us to stop.
     pub stop: &'a AtomicBool,
 }
@@ -66,7 +72,7 @@ pub struct Executor<'a> {
 ///
 /// # Errors
 /// The journal failed, or the world is not the plan's own. A step that failed is not an error but an end.
-pub fn run(executor: &mut Executor<'_>) -> Result<Ended, Fault> {
+pub fn run(executor: &mut Executor<'_, '_>) -> Result<Ended, Fault> {
     open(executor)?;
     let plan = executor.approved.plan();
     let names: Vec<Vec<String>> = plan.units.iter().map(Unit::step_names).collect();
@@ -146,17 +152,26 @@ fn hold(unit: &Unit, step: usize, facts: &[Fact], name: String) -> Option<Held> 
 }
 
 /// Opens the run, unless it is open: the world must be as the plan found it.
-fn open(executor: &mut Executor<'_>) -> Result<(), Fault> {
+fn open(executor: &mut Executor<'_, '_>) -> Result<(), Fault> {
     let id = executor.approved.id();
     if executor.desk.standing(id).is_some() {
         return executor.desk.go_on(id);
     }
-    scene::same_world(executor.approved.plan(), executor.world)?;
     let plan: &Plan = executor.approved.plan();
+    for planned in plan.units.iter().flat_map(|unit| &unit.keys) {
+        let known = executor.desk.ledger().keys.get(&planned.name);
+        if let Some(run) = known.and_then(|known| known.open_run.as_ref()) {
+            let fault = Fault::give_up("open this plan", format!("`{}` is under way in `{run}`", planned.name));
+            return Err(
+                fault.hint(format!("go on with it by `keyrota apply`, or give it up by `keyrota cancel {run}`"))
+            );
+        }
+    }
+    scene::same_world(plan, executor.world)?;
     executor.desk.open(id, executor.approved.intent(), plan)
 }
 
-fn finish(executor: &mut Executor<'_>) -> Result<Ended, Fault> {
+fn finish(executor: &mut Executor<'_, '_>) -> Result<Ended, Fault> {
     let run = executor.desk.run()?;
     executor.desk.say(vec![Event::RunFinished { run }])?;
     executor.desk.seal()?;
@@ -196,7 +211,7 @@ pub fn times(unit: &Unit, names: &[String], standing: &Standing) -> Times {
 }
 
 fn look_at_gates(
-    executor: &mut Executor<'_>,
+    executor: &mut Executor<'_, '_>,
     unit: &Unit,
     progress: &Progress,
     times: &Times,
@@ -207,9 +222,19 @@ fn look_at_gates(
     Ok(course::facts(unit, progress, times, &seen, &plan.settings.calendar, now))
 }
 
+/// A gate that stands open as its step begins.
+fn waited(step: &StepName, gate: &Gate) -> Event {
+    let because = match gate {
+        Gate::After { .. } | Gate::NotAfter { .. } | Gate::Window { .. } => Opened::Time,
+        Gate::Proof { .. } => Opened::Proof,
+        Gate::Approval { .. } => Opened::Hand,
+    };
+    Event::Waited { step: step.clone(), gate: crate::plan::phrase::gate(gate), because }
+}
+
 /// Performs every step that is ready: intents of all in one write, then one act after the other.
 fn perform_all(
-    executor: &mut Executor<'_>,
+    executor: &mut Executor<'_, '_>,
     names: &[Vec<String>],
     standing: &Standing,
     ready: Vec<(usize, usize)>,
@@ -228,6 +253,7 @@ fn perform_all(
         let scene = scene::Scene::new(plan, unit, step, standing, names.get(at).map_or(&[], Vec::as_slice), index)?;
         match perform::prepare(executor.world, &scene, standing.step(&step_name)) {
             Ok(prepared) => {
+                intents.extend(step.gates.iter().filter(|_| attempt == 1).map(|gate| waited(&step_name, gate)));
                 intents.push(Event::Intent { step: step_name.clone(), attempt, mark: prepared.mark() });
                 begun.push((at, index, scene, prepared, step_name, attempt));
             }

@@ -21,6 +21,7 @@
 
 pub mod approval;
 pub mod backend;
+pub mod cli;
 pub mod command;
 pub mod course;
 pub mod decision;
@@ -32,7 +33,6 @@ pub mod explain;
 pub mod fault;
 pub mod fleet;
 pub mod home;
-#[cfg(feature = "http")]
 pub mod http;
 pub mod inventory;
 pub mod journal;
@@ -43,7 +43,9 @@ pub mod policy;
 pub mod port;
 pub mod probe;
 pub mod prove;
+pub mod render;
 pub mod secret;
+pub mod simulated;
 pub mod store;
 pub mod survey;
 pub mod template;

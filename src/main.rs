@@ -1,2 +1,5 @@
-//! keyrota.
-fn main() {}
+//! The thin binary.
+
+fn main() -> std::process::ExitCode {
+    keyrota::cli::main()
+}

@@ -11,9 +11,11 @@ mod problem;
 mod read;
 mod shape;
 mod sheet;
+mod show;
 #[cfg(test)]
 #[allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::disallowed_methods,
     reason = "a test may stop at the first surprise"
@@ -34,3 +36,9 @@ pub use read::Text;
 pub use read::Texts;
 pub use read::read;
 pub use sheet::FILE_BYTES_MAX;
+pub use show::Look;
+pub use show::sarif;
+pub use show::show;
+pub use words::Kind;
+pub use words::schema;
+pub use words::table as words_table;

@@ -64,7 +64,6 @@ impl Asker {
         expect::judge(doing, &check.expect, &Seen::command(&ran, shows), facts)
     }
 
-    #[cfg(feature = "http")]
     fn http(
         &self,
         doing: &str,
@@ -75,17 +74,6 @@ impl Asker {
         let url = fill(doing, url, facts)?;
         let reply = crate::http::get(doing, &url, &self.values(headers)?, within(check))?;
         expect::judge(doing, &check.expect, &Seen::http(&reply), facts)
-    }
-
-    #[cfg(not(feature = "http"))]
-    fn http(
-        &self,
-        doing: &str,
-        _check: &Check,
-        _ask: (&Template, &BTreeMap<String, HeaderValue>),
-        _facts: &Facts,
-    ) -> Result<Answer, Fault> {
-        Err(Fault::give_up(doing, "this keyrota was built without feature `http`"))
     }
 }
 

@@ -100,7 +100,7 @@ impl Asking<'_> {
     }
 
     fn backend(&self, seen: &mut KeySeen) -> Result<Look, Fault> {
-        let backend = self.world.backend(self.name)?;
+        let backend = self.world.backend(self.name, &self.key.backend)?;
         let look = backend.look(&self.key.at)?;
         seen.world = backend.world()?;
         seen.able = Some(backend.able());
@@ -139,7 +139,12 @@ impl Asking<'_> {
         let members = match &fleet.members {
             Members::Listed(members) => members.clone(),
             Members::FromProof { .. } | Members::FromCommand { .. } if self.depth == Depth::Glance => Vec::new(),
-            Members::FromProof { .. } | Members::FromCommand { .. } => self.world.fleet(self.name, name)?.members()?,
+            Members::FromCommand { .. } => self.world.fleet(self.name, name)?.members()?,
+            Members::FromProof { .. } => {
+                let field = fleet.proof.as_ref().map(|proof| proof.member.as_str()).unwrap_or_default();
+                let rows = self.world.fleet(self.name, name)?.proofs()?;
+                rows.iter().filter_map(|row| row.get(field)?.as_str()?.parse().ok()).collect()
+            }
         };
         let seen = members.into_iter().map(|name| MemberSeen {
             name,

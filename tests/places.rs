@@ -29,6 +29,7 @@ use keyrota::policy::meant::fleet::RestartHow;
 use keyrota::port::facts::Facts;
 use keyrota::port::fleet::Fleet;
 use keyrota::port::probe::Probe;
+use keyrota::port::probe::Secrets;
 use keyrota::probe::Asker;
 use keyrota::probe::secrets::Revealer;
 use keyrota::secret::Secret;
@@ -89,10 +90,15 @@ impl World {
         Arc::new(Runner::new(self.root.path(), ["sh".to_owned()]))
     }
 
+    fn secrets(&self) -> Arc<dyn Secrets> {
+        let variable = |name: &str| (name == "APP_TOKEN").then(|| b"canary-token".to_vec());
+        Arc::new(Revealer::new(variable, self.runner()))
+    }
+
     fn fleet(&self, change: impl FnOnce(&mut meant::Fleet)) -> Commanded {
         let mut fleet = meant_fleet();
         change(&mut fleet);
-        Commanded::new(fleet, self.runner(), &self.path("scratch"))
+        Commanded::new(fleet, self.runner(), self.secrets(), &self.path("scratch"))
     }
 
     /// Everything that the run wrote, for the canary search.
@@ -318,8 +324,7 @@ fn check(ask: Ask, expect: Expect) -> Check {
 }
 
 fn asker(world: &World) -> Asker {
-    let variable = |name: &str| (name == "APP_TOKEN").then(|| b"canary-token".to_vec());
-    Asker::new(world.runner(), Arc::new(Revealer::new(variable, world.runner())))
+    Asker::new(world.runner(), world.secrets())
 }
 
 fn script(body: &str) -> Ask {
@@ -347,33 +352,50 @@ fn commands_answer_checks() {
     assert!(asker.ask(&check(ask, Expect::default()), &facts).unwrap_err().to_string().contains("`NOBODY`"));
 }
 
+/// A server that answers so many questions with what `answer` makes of the path that was asked for.
 #[cfg(feature = "http")]
-#[test]
-fn a_web_server_answers_checks() {
+fn serve(
+    count: usize,
+    answer: impl Fn(&str) -> (&'static str, String) + Send + 'static,
+) -> (std::net::SocketAddr, std::thread::JoinHandle<()>) {
     use std::io::Read;
     use std::io::Write;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let place = listener.local_addr().unwrap();
     let server = std::thread::spawn(move || {
-        for _ in 0..3 {
+        for _ in 0..count {
             let (mut stream, _) = listener.accept().unwrap();
             let mut head = Vec::new();
             let mut byte = [0];
             while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
                 head.push(byte[0]);
             }
-            let ill = String::from_utf8(head).unwrap().starts_with("GET /ill");
-            let status = if ill { "500 Oh" } else { "200 OK" };
-            let body = r#"{"ready":true,"by":"web-1"}"#;
+            let head = String::from_utf8(head).unwrap();
+            assert!(head.contains("canary-token"), "{head}");
+            let (status, body) = answer(head.split(' ').nth(1).unwrap());
             write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
         }
-        drop(listener);
+    });
+    (place, server)
+}
+
+#[cfg(feature = "http")]
+fn web(url: String) -> (Template, BTreeMap<String, HeaderValue>) {
+    let token = HeaderValue::Secret(Source::Env("APP_TOKEN".to_owned()));
+    (template(&url), BTreeMap::from([("Authorization".to_owned(), token)]))
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn a_web_server_answers_checks() {
+    let (place, server) = serve(3, |path| match path {
+        "/ill" => ("500 Oh", String::new()),
+        _ => ("200 OK", r#"{"ready":true,"by":"web-1"}"#.to_owned()),
     });
     let world = World::new();
     let ask = |path: &str| {
-        let token = HeaderValue::Secret(Source::Env("APP_TOKEN".to_owned()));
-        let headers = BTreeMap::from([("Authorization".to_owned(), token)]);
-        Ask::Http { url: template(&format!("http://{place}/{path}")), headers }
+        let (url, headers) = web(format!("http://{place}/{path}"));
+        Ask::Http { url, headers }
     };
     let json = BTreeMap::from([("ready".to_owned(), serde_json::json!(true))]);
     let well = check(ask("well"), Expect { json, ..Expect::default() });
@@ -383,4 +405,22 @@ fn a_web_server_answers_checks() {
     assert_eq!(keyrota::probe::contract::holds(&asker(&world), &well, &ill, &mute), Ok(()));
     server.join().unwrap();
     assert!(asker(&world).ask(&well, &Facts::none()).unwrap_err().may_retry(), "nobody listens any more");
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn members_prove_for_themselves_by_http() {
+    // The first speaks for another, which counts for itself alone; the second is ill, which proves nothing.
+    let (place, server) = serve(2, |path| match path {
+        "/ctl-1/keys" => ("200 OK", r#"{"pod":"ctl-2","knows":["v1"]}"#.to_owned()),
+        _ => ("503 Busy", String::new()),
+    });
+    let world = World::new();
+    let (url, headers) = web(format!("http://{place}/{{{{ member }}}}/keys"));
+    let fleet = world.fleet(|fleet| fleet.proof.as_mut().unwrap().from = ProofFrom::Http { url, headers });
+    let rows = fleet.proofs().unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(serde_json::Value::from(rows[0].clone()), serde_json::json!({"pod":"ctl-1","knows":["v1"]}));
+    server.join().unwrap();
+    assert_eq!(fleet.proofs().unwrap().len(), 0, "nobody answers, and nothing is proven");
 }

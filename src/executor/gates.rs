@@ -19,7 +19,7 @@ use crate::port::fleet::seen;
 use std::collections::BTreeMap;
 
 /// Looks at every fleet whose proof a step waits for now.
-pub(super) fn observe(executor: &mut Executor<'_>, unit: &Unit, progress: &Progress) -> Result<Observation, Fault> {
+pub(super) fn observe(executor: &mut Executor<'_, '_>, unit: &Unit, progress: &Progress) -> Result<Observation, Fault> {
     let mut observation = Observation::default();
     for (index, step) in unit.steps.iter().enumerate() {
         let next = progress.at(index) == At::Ahead && step.needs.iter().all(|need| progress.at(need.step) == At::Done);
@@ -43,7 +43,7 @@ pub(super) fn observe(executor: &mut Executor<'_>, unit: &Unit, progress: &Progr
 }
 
 fn proven(
-    executor: &mut Executor<'_>,
+    executor: &mut Executor<'_, '_>,
     key: &KeyName,
     name: &Name,
     new: &crate::model::VersionId,
@@ -54,7 +54,7 @@ fn proven(
         return Ok(Proven::default());
     };
     let (Some(proof), Some(meant)) = (&fleet.proof, policy.keys.get(key.key())) else { return Ok(Proven::default()) };
-    let look = executor.world.backend(key)?.look(&meant.at)?;
+    let look = executor.world.backend(key, &meant.backend)?.look(&meant.at)?;
     let versions = look.key.versions.iter().map(|version| (version.id.clone(), Facts::of(version)));
     let versions: Vec<_> = versions.collect();
     let port = executor.world.fleet(key, name)?;
@@ -93,7 +93,7 @@ const fn proof_has_sign(proof: &crate::policy::meant::fleet::Proof) -> bool {
 }
 
 /// Whether a member's sign of life changed between two of our own looks.
-fn fresh(executor: &Executor<'_>, key: &KeyName, fleet: &Name, member: &Member) -> bool {
+fn fresh(executor: &Executor<'_, '_>, key: &KeyName, fleet: &Name, member: &Member) -> bool {
     let look = executor.desk.ledger().keys.get(key).and_then(|known| known.look.as_ref());
     let opened = executor.desk.standing(executor.approved.id()).map(|standing| standing.opened_at);
     let sign = look.and_then(|look| look.signs.get(fleet)).and_then(|signs| signs.get(member));
@@ -102,7 +102,7 @@ fn fresh(executor: &Executor<'_>, key: &KeyName, fleet: &Name, member: &Member) 
 
 /// Writes down what was seen, so that the next look has something to compare with.
 fn note(
-    executor: &mut Executor<'_>,
+    executor: &mut Executor<'_, '_>,
     key: &KeyName,
     versions: &crate::model::Key,
     fleet: &Name,

@@ -51,7 +51,12 @@ pub(super) fn deliver(world: &dyn World, scene: &Scene<'_>, name: &Name) -> Resu
     let mut told = Told::new();
     for member in members(world, scene, name)? {
         let material = match gives {
-            true => Some(world.backend(scene.name())?.encoded(&scene.key.at, version).map_err(|f| refused(scene, f))?),
+            true => Some(
+                world
+                    .backend(scene.name(), &scene.key.backend)?
+                    .encoded(&scene.key.at, version)
+                    .map_err(|f| refused(scene, f))?,
+            ),
             false => None,
         };
         let delivered = port.deliver(&member, &scene.facts(version).with_member(&member), material.as_ref())?;
@@ -103,7 +108,7 @@ pub(super) fn turned(scene: &Scene<'_>, version: &VersionId) -> Vec<(crate::mode
 
 /// Restarts a fleet: one member after the other, the next only when the one before is well.
 pub(super) fn restart(
-    executor: &mut Executor<'_>,
+    executor: &mut Executor<'_, '_>,
     scene: &Scene<'_>,
     step: &StepName,
     name: &Name,
@@ -146,7 +151,7 @@ pub(super) fn restart(
 }
 
 fn healthy(
-    executor: &Executor<'_>,
+    executor: &Executor<'_, '_>,
     scene: &Scene<'_>,
     fleet: &meant::Fleet,
     member: &Member,

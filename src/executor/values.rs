@@ -1,9 +1,11 @@
 //! Acts on sealed values: opened, kept, moved, counted. Every one of them goes on from the data.
 
 use crate::executor::Executor;
+use crate::executor::keep::Keeper;
 use crate::executor::people::turned;
 use crate::executor::perform::Outcome;
 use crate::executor::rewrap;
+use crate::executor::rewrap::About;
 use crate::executor::rewrap::Flow;
 use crate::executor::rewrap::Job;
 use crate::executor::rewrap::Progress;
@@ -19,7 +21,6 @@ use crate::journal::Place as Row;
 use crate::journal::StepName;
 use crate::model::Name;
 use crate::model::VersionId;
-use crate::plan::Part;
 use crate::policy::meant::store::Place;
 use crate::port::backend::Failed;
 use crate::port::store::Block;
@@ -60,7 +61,7 @@ pub fn lots<'a>(world: &'a dyn World, scene: &Scene<'_>, target: &VersionId) -> 
         let blocks = Block::all(&meant.sealed, scene.key.each.as_deref(), &versions)?;
         let mut ring = Ring::new();
         for version in scene.expected.opening() {
-            let material = world.backend(scene.name())?.material(&scene.key.at, &version.id);
+            let material = world.backend(scene.name(), &scene.key.backend)?.material(&scene.key.at, &version.id);
             let material = material.map_err(|failed| match failed {
                 Failed::Fault(fault) => fault,
                 other => Fault::ask_operator(format!("use version `{}` of `{}`", version.id, scene.name()), other),
@@ -74,18 +75,21 @@ pub fn lots<'a>(world: &'a dyn World, scene: &Scene<'_>, target: &VersionId) -> 
 }
 
 /// Who follows a rewrap for the journal and the screen.
-struct Follower<'a, 'b> {
-    executor: &'a mut Executor<'b>,
+struct Follower<'a, 'b, 'd> {
+    executor: &'a mut Executor<'b, 'd>,
     key: crate::model::KeyName,
     step: StepName,
     store: Name,
-    quarantined: u64,
+    keeper: Option<Keeper>,
     journal: Option<Fault>,
 }
 
-impl rewrap::Watch for Follower<'_, '_> {
+impl rewrap::Watch for Follower<'_, '_, '_> {
+    fn keep(&mut self, about: &About<'_>) -> Result<(), Fault> {
+        self.keeper.as_mut().map_or(Ok(()), |keeper| keeper.keep(about))
+    }
+
     fn quarantined(&mut self, value: &Quarantined) -> Result<(), Fault> {
-        self.quarantined = self.quarantined.saturating_add(1);
         let at = Row {
             store: self.store.clone(),
             table: value.table.clone(),
@@ -123,7 +127,7 @@ impl rewrap::Watch for Follower<'_, '_> {
     }
 }
 
-impl Follower<'_, '_> {
+impl Follower<'_, '_, '_> {
     /// A line that cannot be kept ends the run, not only the walk.
     fn write(&mut self, event: Event) -> Result<(), Fault> {
         self.executor.desk.jot(vec![event]).inspect_err(|fault| self.journal = Some(fault.clone()))
@@ -131,19 +135,19 @@ impl Follower<'_, '_> {
 }
 
 /// Moves every value to the new version.
-pub(super) fn rewrap(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
+pub(super) fn rewrap(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
     move_all(executor, scene, step)
 }
 
 /// Moves what was written meanwhile, as a part of another step.
-pub(super) fn sweep(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepName) -> Result<(), Fault> {
+pub(super) fn sweep(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<(), Fault> {
     match move_all(executor, scene, step)? {
         Outcome::Failed(fault) => Err(fault),
         Outcome::Done { .. } | Outcome::Stopped => Ok(()),
     }
 }
 
-fn move_all(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
+fn move_all(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
     let target = match scene.new_version() {
         Ok(target) => target.clone(),
         Err(fault) => return Ok(fault.into()),
@@ -154,11 +158,15 @@ fn move_all(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepName) -> 
     };
     let (mut moved, mut rounds) = (0_u64, 0_u64);
     for lot in &lots {
+        let keeper = match keeper(executor, scene, &lot.name) {
+            Ok(keeper) => keeper,
+            Err(fault) => return Ok(fault.into()),
+        };
         let mut follower = Follower {
             key: scene.name().clone(),
             step: step.clone(),
             store: lot.name.clone(),
-            quarantined: 0,
+            keeper,
             journal: None,
             executor,
         };
@@ -192,7 +200,12 @@ fn move_all(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepName) -> 
 }
 
 /// Writes a count into the journal, all blocks of the store together.
-fn count(executor: &mut Executor<'_>, scene: &Scene<'_>, lot: &Lot<'_>, blocks: &[Census]) -> Result<Census, Fault> {
+fn count(
+    executor: &mut Executor<'_, '_>,
+    scene: &Scene<'_>,
+    lot: &Lot<'_>,
+    blocks: &[Census],
+) -> Result<Census, Fault> {
     let mut all = Census { exact: true, ..Census::default() };
     for census in blocks {
         all.strange = all.strange.saturating_add(census.strange);
@@ -210,7 +223,7 @@ fn count(executor: &mut Executor<'_>, scene: &Scene<'_>, lot: &Lot<'_>, blocks: 
 
 /// The closing round: moves what is left, and is done when nothing but quarantined values is under the old
 /// version.
-pub(super) fn close(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
+pub(super) fn close(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
     match move_all(executor, scene, step)? {
         Outcome::Done { facts, change } => match left(executor, scene)? {
             Ok(()) => Ok(Outcome::Done { facts, change }),
@@ -221,14 +234,14 @@ pub(super) fn close(executor: &mut Executor<'_>, scene: &Scene<'_>, step: &StepN
 }
 
 /// Counts that nothing is under the old version.
-pub(super) fn recount(executor: &mut Executor<'_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+pub(super) fn recount(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
     match left(executor, scene)? {
         Ok(()) => Ok(Outcome::done()),
         Err(fault) => Ok(fault.into()),
     }
 }
 
-fn left(executor: &mut Executor<'_>, scene: &Scene<'_>) -> Result<Result<(), Fault>, Fault> {
+fn left(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result<Result<(), Fault>, Fault> {
     let Ok(old) = scene.old_version() else { return Ok(Ok(())) };
     let target = scene.expected.current().map_or_else(|| old.clone(), |version| version.id.clone());
     let lots = match lots(executor.world, scene, &target) {
@@ -255,7 +268,7 @@ fn left(executor: &mut Executor<'_>, scene: &Scene<'_>) -> Result<Result<(), Fau
 }
 
 /// Opens what the old version sealed.
-pub(super) fn open(executor: &mut Executor<'_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+pub(super) fn open(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
     let old = match scene.old_version() {
         Ok(old) => old.clone(),
         Err(fault) => return Ok(fault.into()),
@@ -305,16 +318,23 @@ impl rewrap::Watch for Quiet<'_> {
     }
 }
 
-/// Keeps pre-images. Wrapped values are kept by the rewrap itself, chunk by chunk; here it is seen to that there
-/// is a place for them.
-pub(super) fn keep(executor: &Executor<'_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
-    let _ = executor;
-    let Some(wanted) = &scene.key.pre_images else { return Ok(Outcome::done()) };
-    match (scene.step.part.clone(), wanted.to.as_str()) {
-        (Part::Keep, "file") => Ok(Outcome::done()),
-        (_, other) => {
-            let doing = format!("keep pre-images of `{}`", scene.name());
-            Err(Fault::give_up(doing, format!("this build cannot keep them in `{other}`")).hint("use `to = \"file\"`"))
-        }
+/// Sees to it that there is a place for pre-images. The wrapped values themselves are kept by the rewrap, chunk by
+/// chunk, before it replaces them.
+pub(super) fn keep(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+    for name in &scene.key.seals {
+        keeper(executor, scene, name)?;
     }
+    Ok(Outcome::done())
+}
+
+/// Who keeps pre-images of one store, where the policy asks for them.
+fn keeper(executor: &Executor<'_, '_>, scene: &Scene<'_>, store: &Name) -> Result<Option<Keeper>, Fault> {
+    let Some(wanted) = &scene.key.pre_images else { return Ok(None) };
+    if wanted.to != "file" {
+        let doing = format!("keep pre-images of `{}`", scene.name());
+        return Err(Fault::give_up(doing, format!("this build cannot keep them in `{}`", wanted.to))
+            .hint("use `to = \"file\"`"));
+    }
+    let run = executor.desk.run()?;
+    Keeper::open(executor.pre_images, run.as_str(), scene.name(), store).map(Some)
 }

@@ -18,11 +18,14 @@ use crate::port::world::World;
 
 /// Chooses the version to make, or finds the one that an earlier attempt of ours has made.
 pub(super) fn choose(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) -> Result<Chosen, Fault> {
-    let backend = world.backend(scene.name())?;
-    let seen = backend.look(&scene.key.at)?.key;
+    let backend = world.backend(scene.name(), &scene.key.backend)?;
+    let look = backend.look(&scene.key.at)?;
+    let seen = look.key;
+    // Made by us and in the books, or made by us and not yet in the books: a crash fell between.
     let ours = |mark: &&Mark| {
-        let version = mark.version.as_ref().and_then(|id| seen.version(id));
-        version.is_some_and(|version| version.fingerprint.is_some() && version.fingerprint == mark.fingerprint)
+        let Some(id) = mark.version.as_ref().filter(|_| mark.fingerprint.is_some()) else { return false };
+        let booked = seen.version(id).and_then(|version| version.fingerprint.as_ref());
+        booked.or_else(|| look.strays.get(id)) == mark.fingerprint.as_ref()
     };
     if let Some(mark) = record.marks.iter().find(ours) {
         return Ok(Chosen::Found(mark.clone()));
@@ -33,8 +36,8 @@ pub(super) fn choose(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) 
 }
 
 /// Makes the chosen version.
-pub(super) fn add(executor: &Executor<'_>, scene: &Scene<'_>, chosen: Chosen) -> Result<Outcome, Fault> {
-    let backend = executor.world.backend(scene.name())?;
+pub(super) fn add(executor: &Executor<'_, '_>, scene: &Scene<'_>, chosen: Chosen) -> Result<Outcome, Fault> {
+    let backend = executor.world.backend(scene.name(), &scene.key.backend)?;
     let promotes = scene.planned.base.able.promotes;
     let change = match &chosen {
         Chosen::Version(prepared) => {
@@ -46,23 +49,38 @@ pub(super) fn add(executor: &Executor<'_>, scene: &Scene<'_>, chosen: Chosen) ->
         Chosen::Found(mark) => {
             let version =
                 mark.version.clone().ok_or_else(|| Fault::report_bug("go on with an add", "its mark is empty"))?;
-            Change::Add { version, fingerprint: mark.fingerprint.clone(), promotes }
+            let change = Change::Add { version, fingerprint: mark.fingerprint.clone(), promotes };
+            // Harmless where it is done already; where a crash fell into it, it is finished.
+            let done = backend.change(&scene.key.at, &change, None, executor.desk.now());
+            done.map_err(|failed| told(scene, failed))?;
+            change
         }
         Chosen::Nothing => return Err(Fault::report_bug("make a version", "none was chosen")),
     };
     taken(executor, scene, &change)
 }
 
-/// Switches, disables, enables or destroys.
-pub(super) fn change(executor: &Executor<'_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
-    let change = match scene.step.part {
+/// What a step wants to be changed.
+fn wanted(scene: &Scene<'_>) -> Result<Change, Fault> {
+    Ok(match scene.step.part {
         Part::Switch => Change::Switch { to: scene.new_version()?.clone() },
         Part::Enable => Change::Enable { version: scene.old_version()?.clone() },
         Part::Retire => Change::Retire { version: scene.old_version()?.clone() },
         Part::Destroy => Change::Destroy { version: scene.old_version()?.clone() },
         _ => return Err(Fault::report_bug("change a version", "the step is not such an act")),
-    };
-    let backend = executor.world.backend(scene.name())?;
+    })
+}
+
+/// Whether an earlier attempt of this act has left the world as the act would.
+pub(super) fn is_done(world: &dyn World, scene: &Scene<'_>) -> Result<bool, Fault> {
+    let seen = world.backend(scene.name(), &scene.key.backend)?.look(&scene.key.at)?.key;
+    Ok(scene.expected.after(&wanted(scene)?).is_ok_and(|after| differ(&after, &seen).is_empty()))
+}
+
+/// Switches, disables, enables or destroys.
+pub(super) fn change(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+    let change = wanted(scene)?;
+    let backend = executor.world.backend(scene.name(), &scene.key.backend)?;
     let seen = backend.look(&scene.key.at)?.key;
     let after = scene.expected.after(&change);
     // As we left it, or as an earlier attempt of this act left it; the backend sees to the rest.
@@ -74,8 +92,8 @@ pub(super) fn change(executor: &Executor<'_>, scene: &Scene<'_>) -> Result<Outco
 }
 
 /// Looks whether a change took.
-fn taken(executor: &Executor<'_>, scene: &Scene<'_>, change: &Change) -> Result<Outcome, Fault> {
-    let seen = executor.world.backend(scene.name())?.look(&scene.key.at)?.key;
+fn taken(executor: &Executor<'_, '_>, scene: &Scene<'_>, change: &Change) -> Result<Outcome, Fault> {
+    let seen = executor.world.backend(scene.name(), &scene.key.backend)?.look(&scene.key.at)?.key;
     let after = scene.expected.after(change).unwrap_or_else(|_| scene.expected.clone());
     unchanged(scene, &after, &seen)?;
     let mut facts = Facts::new();

@@ -1,6 +1,7 @@
 //! A fleet that is reached by commands and configuration files.
 
 mod point;
+mod proof;
 
 use crate::command::Job;
 use crate::command::Ran;
@@ -14,14 +15,15 @@ use crate::policy::meant;
 use crate::policy::meant::fleet::Deliver;
 use crate::policy::meant::fleet::Gives;
 use crate::policy::meant::fleet::Members;
-use crate::policy::meant::fleet::ProofFrom;
 use crate::policy::meant::fleet::RestartHow;
 use crate::port::facts::Facts;
 use crate::port::fleet::Delivered;
 use crate::port::fleet::Fleet;
 use crate::port::fleet::Row;
+use crate::port::probe::Secrets;
 use crate::secret::Secret;
 use crate::secret::random_array;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
@@ -39,15 +41,16 @@ const HANDED: &str = "delivery-";
 pub struct Commanded {
     fleet: meant::Fleet,
     runner: Arc<Runner>,
+    secrets: Arc<dyn Secrets>,
     scratch: PathBuf,
 }
 
 impl Commanded {
-    /// A fleet whose commands `runner` runs. `scratch` is a folder of this project's own, made when it is needed, where
+    /// A fleet whose commands `runner` runs, and whose members are asked with `secrets`. `scratch` is a folder of this project's own, made when it is needed, where
     /// material lies for as long as a command takes that is handed a path.
     #[must_use]
-    pub fn new(fleet: meant::Fleet, runner: Arc<Runner>, scratch: &Path) -> Self {
-        Self { fleet, runner, scratch: scratch.to_owned() }
+    pub fn new(fleet: meant::Fleet, runner: Arc<Runner>, secrets: Arc<dyn Secrets>, scratch: &Path) -> Self {
+        Self { fleet, runner, secrets, scratch: scratch.to_owned() }
     }
 
     fn words(doing: &str, command: &meant::Command, facts: &Facts) -> Result<Vec<String>, Fault> {
@@ -72,11 +75,12 @@ impl Commanded {
     /// Members by name, each once; too few or too many are a fault.
     fn named(doing: &str, names: impl Iterator<Item = String>, at_least: u32) -> Result<Vec<Member>, Fault> {
         let mut members: Vec<Member> = Vec::new();
+        let mut known = BTreeSet::new();
         for name in names {
-            let member = name.parse().map_err(|bad| {
+            let member: Member = name.parse().map_err(|bad| {
                 Fault::ask_operator(doing, format!("`{}` is no member's name: {bad}", printable(&name)))
             })?;
-            if !members.contains(&member) {
+            if known.insert(member.clone()) {
                 members.push(member);
             }
             if members.len() > MEMBERS_MAX {
@@ -221,19 +225,7 @@ impl Fleet for Commanded {
     }
 
     fn proofs(&self) -> Result<Vec<Row>, Fault> {
-        let doing = "read the fleet's proofs";
-        match self.fleet.proof.as_ref().map(|proof| &proof.from) {
-            Some(ProofFrom::Command { command }) => {
-                let read = |line: &String| {
-                    serde_json::from_str::<Row>(line).map_err(|_| {
-                        let start: String = line.chars().take(60).collect();
-                        Fault::ask_operator(doing, format!("`{}` is not a JSON object", printable(&start)))
-                    })
-                };
-                self.lines(doing, command)?.iter().map(read).collect()
-            }
-            _ => Err(Fault::report_bug(doing, "this fleet has no command that prints them")),
-        }
+        proof::read(self)
     }
 
     fn gone(&self, member: &Member) -> Result<bool, Fault> {

@@ -127,10 +127,12 @@ fn world(backend: &Backend) -> [&str; 4] {
 }
 
 fn one_place_in_all(drafts: &[Draft<'_>]) {
+    /// A backend's world and a place in it.
+    type At<'d> = ([&'d str; 4], Cow<'d, str>);
     if drafts.len() < 2 {
         return;
     }
-    let mut seen: HashMap<([&str; 4], Cow<'_, str>), (usize, &Name)> = HashMap::new();
+    let mut seen: HashMap<At<'_>, (usize, &Name)> = HashMap::new();
     for (number, draft) in drafts.iter().enumerate() {
         for (name, key) in &draft.policy.keys {
             let Some(backend) = draft.policy.backends.get(&key.backend) else { continue };
@@ -176,7 +178,8 @@ fn keys_in_order(drafts: &[Draft<'_>]) {
                 continue;
             };
             let told: Vec<String> = cycle.iter().map(KeyName::to_string).collect();
-            let message = if word == "after" { waits(&told) } else { format!("{} wraps itself", way(&told, "wraps")) };
+            let message =
+                if word == "after" { waits(&told) } else { format!("{}: no key can wrap itself", way(&told, "wraps")) };
             block.place(draft.reader.sheet).word(word).complain("K006", message);
         }
     }

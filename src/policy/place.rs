@@ -76,8 +76,8 @@ impl<'a> Place<'a> {
     /// Notes a word that must be there and is not.
     pub(super) fn missing(&self, word: &str) {
         let table = self.node().and_then(|node| node.get_ref().as_table());
-        if table.is_some_and(|table| table.contains_key(word)) {
-            // It is there, and was complained of when it was read.
+        if table.is_some_and(|table| table.contains_key(word) || self.sheet.has_misspelt(table, word)) {
+            // It is there in some way, and was complained of when it was read.
             return;
         }
         self.complain_with("K003", format!("{} is missing here", quote(word)), format!("add `{word} = ..`"));

@@ -47,7 +47,32 @@ pub(crate) const SET: Allowed = words(&["current.id", "current.n"]);
 /// Associated data.
 pub(crate) const AAD: Allowed = Allowed { words: &["each"], rows: true };
 
+/// Where what has a meaning, for the page of words.
+pub(crate) const ALL: [(&str, Allowed); 12] = [
+    ("`id` of a backend", ID),
+    ("`is`, wherever a version is written down", IS),
+    ("`is` of a fleet's `point`", POINT),
+    ("`file` of a fleet's `point`", POINT_FILE),
+    ("`key.at`, `key.after`, `key.wraps`, `store.path`, texts of `where`", EACH),
+    ("`deliver.command`, `withdraw.command`", CARRY),
+    ("`restart.each`, `restart.all`", RESTART),
+    ("checks of a fleet (`healthy`)", HEALTHY),
+    ("checks of a key", CHECK),
+    ("`proof.gone`, `proof.http`", MEMBER),
+    ("`key.notify`", NOTIFY),
+    ("`aad`", AAD),
+];
+
 impl Allowed {
+    /// Every placeholder, as it is written.
+    pub(crate) fn listed(self) -> String {
+        let mut all: Vec<String> = self.words.iter().map(|word| format!("`{{{{ {word} }}}}`")).collect();
+        if self.rows {
+            all.push("`{{ row.NAME }}`".into());
+        }
+        all.join(", ")
+    }
+
     /// Whether a placeholder has a meaning.
     pub(crate) fn has(self, name: &str) -> bool {
         self.words.contains(&name) || self.rows && name.strip_prefix("row.").is_some_and(|column| !column.is_empty())
@@ -58,10 +83,7 @@ impl Allowed {
         if let Some(near) = nearest(strange, self.words.iter().copied()) {
             return format!("did you mean `{{{{ {near} }}}}`?");
         }
-        let mut all: Vec<String> = self.words.iter().map(|word| format!("`{{{{ {word} }}}}`")).collect();
-        if self.rows {
-            all.push("`{{ row.NAME }}`".into());
-        }
-        if all.is_empty() { "nothing is filled in here".into() } else { format!("here stand {}", all.join(", ")) }
+        let all = self.listed();
+        if all.is_empty() { "nothing is filled in here".into() } else { format!("here stand {all}") }
     }
 }

@@ -6,8 +6,10 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-/// How many bytes of a line are quoted on each side of what is wrong.
-const QUOTED_BYTES_MAX: usize = 120;
+/// A longer line is cut.
+const LINE_BYTES_MAX: usize = 160;
+/// How many bytes of it are quoted on each side of what is wrong.
+const QUOTED_BYTES_MAX: usize = 60;
 
 /// Whether a text is wrong or only doubtful.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -71,9 +73,12 @@ impl Complaint {
         let begins = before.rfind('\n').map_or(0, |newline| newline.saturating_add(1));
         let ends =
             text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| at.saturating_add(length));
-        let from = floor(text, begins.max(at.saturating_sub(QUOTED_BYTES_MAX)));
-        let to = floor(text, ends.min(at.saturating_add(QUOTED_BYTES_MAX)));
-        let mut quoted = Quoted { text, masks, shown: String::new() };
+        let (mut from, mut to) = (begins, ends);
+        if ends.saturating_sub(begins) > LINE_BYTES_MAX {
+            from = floor(text, begins.max(at.saturating_sub(QUOTED_BYTES_MAX)));
+            to = floor(text, ends.min(at.saturating_add(QUOTED_BYTES_MAX)));
+        }
+        let mut quoted = Quoted { text, masks, masked: None, shown: String::new() };
         quoted.push_str(if from > begins { "…" } else { "" });
         quoted.push(from..at);
         let first = quoted.shown.len();
@@ -99,6 +104,8 @@ impl Complaint {
 struct Quoted<'a> {
     text: &'a str,
     masks: &'a [Range<usize>],
+    /// The last one that was blotted out, by its beginning.
+    masked: Option<usize>,
     shown: String,
 }
 
@@ -111,10 +118,14 @@ impl Quoted<'_> {
         let start = range.start;
         for (offset, c) in self.text.get(range).unwrap_or_default().char_indices() {
             let here = start.saturating_add(offset);
-            if self.masks.iter().any(|mask| mask.contains(&here)) {
-                self.shown.push('*');
-            } else {
-                show(c, &mut self.shown);
+            match self.masks.iter().find(|mask| mask.contains(&here)) {
+                // Always three: how long a secret is, is a part of it.
+                Some(mask) if self.masked != Some(mask.start) => {
+                    self.masked = Some(mask.start);
+                    self.shown.push_str("***");
+                }
+                Some(_) => {}
+                None => show(c, &mut self.shown),
             }
         }
     }
@@ -140,6 +151,20 @@ pub fn visible(text: &str) -> String {
         show(c, &mut shown);
     }
     shown
+}
+
+/// The first character that a reviewer cannot see, or that changes what they see: control characters but for line ends
+/// and tabs, and marks that turn, join or hide text.
+pub(super) fn strange(text: &str) -> Option<char> {
+    if text.bytes().all(|b| (0x20..0x7f).contains(&b) || b == b'\n') {
+        return None;
+    }
+    text.chars().find(|c| match c {
+        '\n' | '\r' | '\t' => false,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' => true,
+        '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' => true,
+        c => c.is_control(),
+    })
 }
 
 fn show(c: char, shown: &mut String) {
@@ -180,9 +205,10 @@ mod tests {
     #[test]
     fn cuts_long_lines_and_blots_secrets() {
         let text = format!("{}pin = \"1234\"{}", "x".repeat(500), "y".repeat(500));
-        let found = problem(&text, 506..512, &[506..512]);
+        let secret = 506..512;
+        let found = problem(&text, secret.clone(), std::slice::from_ref(&secret));
         assert!(found.source_line.starts_with('…') && found.source_line.ends_with('…'));
-        assert!(found.source_line.contains("pin = ******yyy"), "{}", found.source_line);
+        assert!(found.source_line.contains("pin = ***yyy"), "{}", found.source_line);
         assert!(found.source_line.len() < 300);
         assert_eq!(found.column, 507);
     }

@@ -130,7 +130,7 @@ fn read_policy<'a>(reader: Reader<'a>, digest: digest::Digest, keys_left: &mut u
     let stores = reader.blocks("store");
     let fleets = reader.blocks("fleet");
     let keys = reader.blocks("key");
-    if reader.sheet.table().is_some_and(|table| !table.contains_key("key")) {
+    if keys.is_empty() && !reader.sheet.is_wrong() {
         reader.sheet.complain(0..0, "K003", "this policy has no keys".into(), Some("add `[key.NAME]`".into()));
     }
     let mut policy = Policy {

@@ -46,6 +46,11 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// What is judged, as it is named in a message.
+    pub(super) fn named(&self) -> String {
+        named(&self.word)
+    }
+
     /// A definition of the schema.
     pub(super) fn definition(&self, name: &str) -> Option<&'a Value> {
         self.schema.get("$defs")?.get(name)
@@ -57,7 +62,13 @@ impl<'a> Judge<'a> {
             let name = path.rsplit('/').next().unwrap_or_default();
             match name {
                 "Source" => return self.secret(node),
-                "Auth" | "Tls" if !node.get_ref().is_table() => self.sheet.blot(node.span()),
+                "Auth" | "Tls" if !node.get_ref().is_table() => {
+                    self.sheet.blot(node.span());
+                    let message = format!("{} is a table of words, and its secrets are references", self.named());
+                    let hint = "write `{ token = { env = \"NAME\" } }`, or whatever the server takes";
+                    self.sheet.complain(node.span(), "K007", message, Some(hint.into()));
+                    return false;
+                }
                 _ => {}
             }
             return match self.definition(name) {
@@ -119,6 +130,9 @@ impl<'a> Judge<'a> {
         for word in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             if !table.contains_key(word) {
                 whole = false;
+                if self.sheet.has_misspelt(table, word) {
+                    continue;
+                }
                 let message = format!("{} is missing here", quote(word));
                 self.sheet.complain(self.lack(node), "K003", message, Some(format!("add `{word} = ..`")));
             }
@@ -136,17 +150,18 @@ impl<'a> Judge<'a> {
                 (i64::MIN, i64::MAX) => "no more than 64 bits hold".to_owned(),
                 (least, most) => format!("from {least} to {most}"),
             };
-            let message = format!("the number of {} must be {range}", quote(&self.word));
+            let message = format!("the number of {} must be {range}", self.named());
             self.sheet.complain(node.span(), "K004", message, None);
         }
         good
     }
 
     fn unknown(&self, word: &toml::Spanned<std::borrow::Cow<'_, str>>, value: &Node<'_>, words: &[&str], around: &str) {
-        if words::sounds_secret(word.get_ref()) && !value.get_ref().is_table() {
+        let secret = ["auth", "tls"].contains(&around) || words::sounds_secret(word.get_ref());
+        if secret && !value.get_ref().is_table() {
             self.sheet.blot(value.span());
         }
-        let message = format!("{} is not a word of {around}", quote(word.get_ref()));
+        let message = format!("{} is not a word of {}", quote(word.get_ref()), named(around));
         self.sheet.complain(word.span(), "K002", message, Some(did_you_mean(word.get_ref(), words)));
     }
 
@@ -155,13 +170,13 @@ impl<'a> Judge<'a> {
         let hint = "write `{ env = \"NAME\" }`, `{ file = \"path\" }` or `{ command = [\"program\"] }`";
         let Some(table) = node.get_ref().as_table() else {
             self.sheet.blot(node.span());
-            let message = format!("{} is a secret, and a policy holds none", quote(&self.word));
+            let message = format!("{} is a secret, and a policy holds none", self.named());
             self.sheet.complain(node.span(), "K007", message, Some(hint.into()));
             return false;
         };
         if let Some(default) = table.get("default") {
             self.sheet.blot(default.span());
-            let message = format!("{} is a secret, and a secret has no default in a policy", quote(&self.word));
+            let message = format!("{} is a secret, and a secret has no default in a policy", self.named());
             self.sheet.complain(default.span(), "K007", message, Some(hint.into()));
             return false;
         }
@@ -175,9 +190,14 @@ impl<'a> Judge<'a> {
         };
         if !good {
             self.sheet.blot(node.span());
-            let message = format!("this does not say where the secret {} comes from", quote(&self.word));
+            let message = format!("this does not say where the secret {} comes from", self.named());
             self.sheet.complain(node.span(), "K003", message, Some(hint.into()));
         }
         good
     }
+}
+
+/// A word in backticks; what is not a word of the language ("a key") as it is.
+fn named(word: &str) -> String {
+    if word.contains([' ', '`']) { word.to_owned() } else { quote(word) }
 }

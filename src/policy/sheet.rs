@@ -10,6 +10,8 @@ use toml::de::DeValue;
 use crate::policy::problem::Complaint;
 use crate::policy::problem::Level;
 use crate::policy::problem::Problem;
+use crate::policy::problem::strange;
+use crate::policy::shape::nearest;
 use crate::policy::tree::Node;
 
 /// No policy file is longer.
@@ -67,7 +69,37 @@ impl<'a> Sheet<'a> {
         if let Some(span) = too_deep(&sheet.root, DEPTH_MAX) {
             sheet.complain(span, "K001", format!("this is nested deeper than {DEPTH_MAX} levels"), None);
         }
+        sheet.look_for_strange(text);
         sheet
+    }
+
+    /// Everything in a policy can be seen by whoever reviews it, comments too.
+    fn look_for_strange(&self, text: &str) {
+        let refused = |span: Range<usize>, c: char| {
+            let message =
+                format!("the character `{}` cannot stand in a policy: no reviewer sees it", c.escape_default());
+            self.complain(span, "K004", message, None);
+        };
+        // A mark of the byte order may begin a file.
+        let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if strange(body).is_some() {
+            for (at, c) in
+                text.char_indices().filter(|(at, c)| *at > 0 && strange(c.encode_utf8(&mut [0; 4])).is_some())
+            {
+                refused(at..at.saturating_add(c.len_utf8()), c);
+                if self.is_full() {
+                    return;
+                }
+            }
+        }
+        // Escapes make what the text itself does not hold.
+        if text.contains('\\') {
+            strange_texts(&self.root, &mut |span, c| {
+                if !self.is_wrong_within(&span) {
+                    refused(span, c);
+                }
+            });
+        }
     }
 
     /// The top table.
@@ -109,6 +141,14 @@ impl<'a> Sheet<'a> {
         self.complaints.borrow().iter().any(|one| span.start <= one.span.start && one.span.end <= span.end)
     }
 
+    /// Whether a table has an unknown word that was probably meant to be this one: then it is not missing as well.
+    pub(super) fn has_misspelt(&self, table: &DeTable<'_>, word: &str) -> bool {
+        let complaints = self.complaints.borrow();
+        let unknown = |span: &Range<usize>| complaints.iter().any(|one| one.code == "K002" && one.span == *span);
+        !complaints.is_empty()
+            && table.keys().any(|written| nearest(written.get_ref(), [word]).is_some() && unknown(&written.span()))
+    }
+
     /// Whether anything is wrong with it.
     pub(super) fn is_wrong(&self) -> bool {
         self.complaints.borrow().iter().any(|complaint| complaint.level == Level::Error)
@@ -131,6 +171,27 @@ fn too_deep(node: &Node<'_>, left: usize) -> Option<Range<usize>> {
         DeValue::Array(items) => items.iter().find_map(|item| too_deep(item, left)),
         DeValue::Table(table) => table.iter().find_map(|(_, value)| too_deep(value, left)),
         _ => None,
+    }
+}
+
+/// Every text in the tree that holds a strange character.
+fn strange_texts(node: &Node<'_>, told: &mut impl FnMut(Range<usize>, char)) {
+    match node.get_ref() {
+        DeValue::String(text) => {
+            if let Some(c) = strange(text) {
+                told(node.span(), c);
+            }
+        }
+        DeValue::Array(items) => items.iter().for_each(|item| strange_texts(item, told)),
+        DeValue::Table(table) => {
+            for (word, value) in table {
+                if let Some(c) = strange(word.get_ref()) {
+                    told(word.span(), c);
+                }
+                strange_texts(value, told);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -24,7 +24,7 @@ pub trait World {
     ///
     /// # Errors
     /// This build lacks the adapter, or it is not wired.
-    fn backend(&self, key: &KeyName) -> Result<&dyn Backend, Fault>;
+    fn backend(&self, key: &KeyName, backend: &Name) -> Result<&dyn Backend, Fault>;
 
     /// A store that a key seals values in.
     ///

@@ -38,7 +38,6 @@ impl Seen {
     }
 
     /// What a web server answered.
-    #[cfg(feature = "http")]
     #[must_use]
     pub fn http(reply: &crate::http::Reply) -> Self {
         Self { status: Some(reply.status), text: reply.body.clone(), cut: reply.cut, ..Self::default() }

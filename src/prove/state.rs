@@ -110,11 +110,12 @@ impl State {
         use member::GIVEN_OLD;
         use member::KNOWS_NEW;
         use member::KNOWS_OLD;
+        use member::POINTED;
         use member::UP;
         use member::WRITES_NEW;
         const CURRENT: Option<model::State> = Some(model::State::Current);
         let old_ways = UP | KNOWS_OLD | GIVEN_OLD;
-        let new_ways = UP | KNOWS_NEW | GIVEN_NEW | WRITES_NEW;
+        let new_ways = UP | KNOWS_NEW | GIVEN_NEW | WRITES_NEW | POINTED;
         match world.kind {
             Kind::First => vec![Self::new(world, None, UP, 0)],
             Kind::Rotate => vec![Self::new(world, None, old_ways, flag::STORE_OLD)],

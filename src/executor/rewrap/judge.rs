@@ -258,8 +258,7 @@ impl<'a> Aad<'a> {
         let Some(aad) = &self.column.aad else { return Ok(()) };
         let layout = page.layout();
         let cell = |name: &str| {
-            let at = layout.row.iter().position(|column| column.eq_ignore_ascii_case(name))?;
-            match page.cell(row, layout.row_cell(at)) {
+            match page.cell(row, layout.asked(name)?) {
                 // As it is, without a copy.
                 Value::Text(text) => std::str::from_utf8(text).ok().map(Cow::Borrowed),
                 other => {

@@ -241,7 +241,7 @@ impl<'a> Reader<'a> {
                 meant.0.insert(word.to_owned(), AuthValue::Within(self.auth(&place.word(word), within)));
             }
         }
-        if meant.0.is_empty() && auth == &written::Auth::default() {
+        if place.node().and_then(|node| node.get_ref().as_table()).is_some_and(|table| table.is_empty()) {
             place.complain_with("K003", "this says no way to log in", "write `auth = { token = { env = \"NAME\" } }`");
         }
         meant

@@ -100,8 +100,8 @@ impl Reader<'_> {
     }
 
     fn sql(&self, place: &Place<'_>, query: &str, store: Option<&str>, around: Around<'_>) -> Option<Ask> {
-        if query.trim().is_empty() || query.contains('\0') {
-            place.word("sql").complain("K004", "this must not be empty, nor hold a NUL character");
+        if query.trim().is_empty() {
+            place.word("sql").complain("K004", "this must not be empty");
             return None;
         }
         let store = match (store, around.stores) {

@@ -217,6 +217,8 @@ impl<'a> Reader<'a> {
             None => None,
             Some(fleet) => match used_by.iter().find(|name| name.as_str() == fleet) {
                 Some(name) => Some(name.clone()),
+                // What is wrong with `used_by` was said there.
+                None if used_by.is_empty() => return None,
                 None => {
                     let known: Vec<&str> = used_by.iter().map(Name::as_str).collect();
                     let message = format!("the key is not used by a fleet {}", quote(fleet));

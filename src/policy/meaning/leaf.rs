@@ -14,6 +14,7 @@ use crate::policy::meant::Command;
 use crate::policy::place::Place;
 use crate::policy::placeholders::Allowed;
 use crate::policy::problem::quote;
+use crate::policy::problem::strange;
 use crate::policy::shape::did_you_mean;
 use crate::policy::written::value::Count;
 use crate::policy::written::value::FromEnv;
@@ -29,15 +30,17 @@ impl<'a> Reader<'a> {
             Text::Plain(text) => Cow::Borrowed(text.as_str()),
             Text::FromEnv(from) => self.variable(place, from)?,
         };
-        self.without_nul(place, &value).then_some(value)
+        self.can_be_seen(place, &value).then_some(value)
     }
 
-    fn without_nul(&self, place: &Place<'_>, value: &str) -> bool {
-        let good = !value.contains('\0');
-        if !good {
-            place.complain("K004", "a NUL character cannot stand here");
+    /// What stands in the file itself was looked at when it was parsed: this is for what a variable holds.
+    fn can_be_seen(&self, place: &Place<'_>, value: &str) -> bool {
+        let Some(strange) = strange(value) else { return true };
+        if !self.sheet.is_wrong_within(&place.span()) {
+            let shown = strange.escape_default();
+            place.complain("K004", format!("the variable holds the character `{shown}`, which no reviewer sees"));
         }
-        good
+        false
     }
 
     /// A text that must not be empty.
@@ -229,6 +232,10 @@ impl<'a> Reader<'a> {
             place.complain("K004", "a command needs a program");
             return None;
         };
+        if !program.is_constant() {
+            place.item(0).complain("K004", "a program is always the same: only its arguments have places to fill");
+            return None;
+        }
         self.may_run(&place.item(0), program.as_str()).then_some(command)
     }
 
@@ -254,14 +261,14 @@ impl<'a> Reader<'a> {
                 place.complain("K004", format!("{} is not the name of a variable", quote(name)));
                 None
             }
-            Source::File(path) if path.is_empty() || !self.without_nul(place, path) || !self.path(place, path) => None,
+            Source::File(path) if path.is_empty() || !self.can_be_seen(place, path) || !self.path(place, path) => None,
             Source::Command(words) => {
                 let place = place.word("command");
                 let Some(program) = words.first() else {
                     place.complain("K004", "a command needs a program");
                     return None;
                 };
-                let plain = words.iter().all(|word| self.without_nul(&place, word));
+                let plain = words.iter().all(|word| self.can_be_seen(&place, word));
                 (self.may_run(&place.item(0), program) && plain).then(|| source.clone())
             }
             _ => Some(source.clone()),
@@ -304,7 +311,7 @@ impl<'a> Reader<'a> {
             place.complain("K004", "this must not be empty");
             return None;
         }
-        self.without_nul(place, text).then_some(())
+        self.can_be_seen(place, text).then_some(())
     }
 
     /// An address that anybody may read: a plan holds it.

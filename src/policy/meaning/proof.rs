@@ -76,8 +76,8 @@ impl Reader<'_> {
 
     fn field(&self, place: &Place<'_>, field: &written::Field) -> Option<meant::Field> {
         let is = self.template_or(place, "is", field.is.as_ref(), defaults::IS, placeholders::IS)?;
-        if field.field.is_empty() || field.field.contains('\0') {
-            place.word("field").complain("K004", "this must not be empty, nor hold a NUL character");
+        if field.field.is_empty() {
+            place.word("field").complain("K004", "this must not be empty");
             return None;
         }
         Some(meant::Field { field: field.field.clone(), is })

@@ -51,14 +51,14 @@ impl<'a> Reader<'a> {
             settings.recipients = self.recipients_of(&block, words::project());
         }
         settings.guard = self.guards();
-        let top = |word: &str| {
-            let block = self.block(word)?;
-            let text: Text = self.value(block)?;
-            Some((block, text))
-        };
-        settings.actor = top("actor")
-            .and_then(|(block, text)| self.full(&block.place(self.sheet), &text).map(std::borrow::Cow::into_owned));
-        let expire = top("plans_expire").and_then(|(block, text)| self.span(&block.place(self.sheet), &text));
+        settings.actor = self.block("actor").and_then(|block| {
+            let top = Place::new(self.sheet, &self.sheet.root, block.head);
+            self.full(&top.word("actor"), &self.value(block)?).map(std::borrow::Cow::into_owned)
+        });
+        let expire = self.block("plans_expire").and_then(|block| {
+            let top = Place::new(self.sheet, &self.sheet.root, block.head);
+            self.span(&top.word("plans_expire"), &self.value(block)?)
+        });
         settings.plans_expire = expire.or_else(|| defaults::PLANS_EXPIRE.parse().ok());
         settings
     }
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         let place = &block.place(self.sheet);
         let approval: written::Approval = self.shaped(*block, words::project(), "Approval", "`approval`")?;
         let signers = self.needed(place, "signers", approval.signers.as_ref());
-        let need = &approval.need;
+        let need = approval.need.unwrap_or_default();
         let classes = [(Risk::Safe, need.safe), (Risk::Switch, need.switch), (Risk::Irreversible, need.irreversible)];
         let need: BTreeMap<Risk, u32> = classes
             .into_iter()

@@ -209,8 +209,8 @@ impl<'a> Reader<'a> {
             place.complain("K004", "this must not be empty");
         }
         for (at, column) in columns.iter().enumerate() {
-            if column.is_empty() || column.contains('\0') {
-                place.item(at).complain("K004", "this must not be empty, nor hold a NUL character");
+            if column.is_empty() {
+                place.item(at).complain("K004", "this must not be empty");
                 good = false;
             }
             if columns.iter().take(at).any(|other| other == column) {
@@ -225,8 +225,8 @@ impl<'a> Reader<'a> {
         let mut only = BTreeMap::new();
         for (column, value) in written {
             let place = place.word(column);
-            if column.is_empty() || column.contains('\0') {
-                place.complain("K004", "this must not be empty, nor hold a NUL character");
+            if column.is_empty() {
+                place.complain("K004", "the name of a column must not be empty");
             }
             let value = match value {
                 written::Literal::Bool(value) => Some(Literal::Bool(*value)),
@@ -350,7 +350,7 @@ fn common(store: &written::Store) -> Common<'_> {
     macro_rules! of {
         ($store:expr, $tables:expr) => {
             Common {
-                sealed: &$store.sealed,
+                sealed: $store.sealed.as_deref().unwrap_or_default(),
                 restorable_for: $store.restorable_for.as_ref(),
                 atomic: $store.atomic,
                 pace: $store.pace.as_ref(),

@@ -67,14 +67,14 @@ impl<'a> Judge<'a> {
     /// Judges a text that must be one of several words.
     pub(super) fn one_word(&mut self, node: &Node<'_>, words: &[&str]) -> bool {
         let Some(text) = node.get_ref().as_str() else {
-            let message = format!("{} is one of {}, and this is {}", quote(&self.word), list(words), kind_of(node));
+            let message = format!("{} is one of {}, and this is {}", self.named(), list(words), kind_of(node));
             self.sheet.complain(node.span(), "K003", message, None);
             return false;
         };
         if words.contains(&text) {
             return true;
         }
-        let message = format!("{} is not one of the words for {}", quote(text), quote(&self.word));
+        let message = format!("{} is not one of the words for {}", quote(text), self.named());
         self.sheet.complain(node.span(), "K002", message, Some(did_you_mean(text, words)));
         false
     }
@@ -89,7 +89,7 @@ impl<'a> Judge<'a> {
                 }
             }
         }
-        let message = format!("{} is {}, and this is {}", quote(&self.word), kinds.join(" or "), kind_of(node));
+        let message = format!("{} is {}, and this is {}", self.named(), kinds.join(" or "), kind_of(node));
         self.sheet.complain(node.span(), "K003", message, None);
         false
     }
@@ -147,7 +147,7 @@ fn kinds_of<'a>(judge: &Judge<'a>, several: &'a [Value]) -> Option<Vec<(&'a str,
 fn kinds_wanted(schema: &Value) -> Vec<String> {
     if let Some(several) = schema.get("oneOf").or_else(|| schema.get("anyOf")).and_then(Value::as_array) {
         if let Some(words) = words_of(schema) {
-            return vec![format!("one of {}", list(&words))];
+            return vec![list(&words)];
         }
         return several.iter().flat_map(kinds_wanted).collect();
     }

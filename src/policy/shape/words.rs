@@ -34,7 +34,9 @@ pub(crate) fn sounds_secret(word: &str) -> bool {
     let word = word.to_ascii_lowercase();
     let whole = ["pin", "key", "auth", "pwd", "jwt", "apikey", "cookie"];
     let parts = ["pass", "secret", "token", "credential", "private", "authorization", "api-key", "api_key"];
-    whole.contains(&word.as_str()) || parts.iter().any(|part| word.contains(part))
+    whole.contains(&word.as_str())
+        || parts.iter().any(|part| word.contains(part))
+        || nearest(&word, ["password", "secret", "token"]).is_some()
 }
 
 #[cfg(test)]
@@ -56,7 +58,11 @@ mod tests {
 
     #[test]
     fn hears_secrets() {
-        assert!(["token", "PIN", "DB_PASSWORD", "client_secret", "Authorization"].into_iter().all(sounds_secret));
+        assert!(
+            ["token", "tokn", "pasword", "PIN", "DB_PASSWORD", "client_secret", "Authorization"]
+                .into_iter()
+                .all(sounds_secret)
+        );
         assert!(!["path", "monkey", "within"].into_iter().any(sounds_secret));
     }
 }

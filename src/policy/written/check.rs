@@ -34,7 +34,7 @@ pub(crate) struct Check {
     #[serde(default)]
     pub(crate) env: Table<Reach>,
     /// What the answer should be.
-    #[schemars(extend("default" = "any 2xx status, exit code 0"))]
+    #[schemars(extend("x-default" = "any 2xx status, exit code 0"))]
     pub(crate) expect: Option<Expect>,
     /// How long the answer may take.
     #[schemars(extend("default" = defaults::TIMEOUT))]
@@ -46,7 +46,7 @@ pub(crate) struct Check {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expect {
     /// The status of an HTTP answer.
-    #[schemars(extend("default" = "any 2xx"))]
+    #[schemars(extend("x-default" = "any 2xx"))]
     pub(crate) status: Option<u16>,
     /// The exit code of a program.
     #[schemars(extend("default" = 0))]

@@ -128,7 +128,7 @@ pub(crate) struct Every {
     /// How often it looks again.
     pub(crate) every: Text,
     /// How late it may be.
-    #[schemars(extend("default" = "10 % of `every`, at least 1m"))]
+    #[schemars(extend("x-default" = "10 % of `every`, at least 1m"))]
     pub(crate) margin: Option<Text>,
 }
 
@@ -139,7 +139,7 @@ pub(crate) enum Writes {
     /// That it is current, or nothing.
     Word(WritesWord),
     /// That it has known it as the newest for so long.
-    Newest(Newest),
+    Newest(NewestAfter),
 }
 
 /// What makes a member write with a version, without a number.
@@ -155,7 +155,7 @@ pub(crate) enum WritesWord {
 /// A member writes by itself with the newest version it has known for so long.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Newest {
+pub(crate) struct NewestAfter {
     /// How long a member knows a newer version before it writes with it, by itself.
     pub(crate) newest_after: Text,
 }

@@ -45,7 +45,7 @@ pub(crate) struct Key {
     /// How many seals one version may make; a rotation is due at that.
     pub(crate) max_uses: Option<MaxUses>,
     /// The calendar window in which its turn may happen.
-    #[schemars(extend("default" = "any time"))]
+    #[schemars(extend("x-default" = "any time"))]
     pub(crate) window: Option<String>,
     /// The keys whose rotation comes first: `policy/key`, or `key` of this policy.
     #[serde(default)]
@@ -92,7 +92,7 @@ pub(crate) struct RetireAfter {
     /// How long normal traffic runs on the new version before the old one is disabled.
     pub(crate) after: Text,
     /// How long the old version stays disabled before it may be destroyed.
-    #[schemars(extend("default" = "it is never destroyed"))]
+    #[schemars(extend("x-default" = "it is never destroyed"))]
     pub(crate) destroy_after: Option<Text>,
 }
 
@@ -142,7 +142,7 @@ pub(crate) struct Accept {
     #[schemars(required)]
     pub(crate) risk: Option<String>,
     /// The fleet it concerns.
-    #[schemars(extend("default" = "every fleet of the key"))]
+    #[schemars(extend("x-default" = "every fleet of the key"))]
     pub(crate) fleet: Option<String>,
     /// How long the hazard may last.
     pub(crate) at_most: Option<Text>,

@@ -20,7 +20,7 @@ pub(crate) struct ProjectFile {
     /// Where journal, plans and locks live.
     home: Option<Home>,
     /// Who acts, in journal and report.
-    #[schemars(extend("default" = "the user's name"))]
+    #[schemars(extend("x-default" = "the user's name"))]
     actor: Option<Text>,
     /// Who must say yes. Without it, saving a plan and passing it to `apply` is the approval.
     approval: Option<Approval>,
@@ -73,9 +73,8 @@ pub(crate) struct Approval {
     #[schemars(required)]
     pub(crate) signers: Option<Text>,
     /// How many distinct voices each class of step needs.
-    #[serde(default)]
     #[schemars(required)]
-    pub(crate) need: Need,
+    pub(crate) need: Option<Need>,
 }
 
 /// How many distinct voices each class of step needs: distinct keys of distinct people.
@@ -116,7 +115,7 @@ pub(crate) struct Calendar {
     #[serde(default)]
     pub(crate) freezes: Vec<Freeze>,
     /// How many rotations may be open at once.
-    #[schemars(extend("default" = "no limit"))]
+    #[schemars(extend("x-default" = "no limit"))]
     pub(crate) at_once: Option<Count>,
 }
 
@@ -126,7 +125,7 @@ pub(crate) struct Calendar {
 pub(crate) struct Window {
     /// The days it opens on: `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`.
     #[serde(default)]
-    #[schemars(extend("default" = "every day"))]
+    #[schemars(extend("x-default" = "every day"))]
     pub(crate) days: Vec<Day>,
     /// When it opens, as `22:00`.
     #[schemars(required)]

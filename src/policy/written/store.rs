@@ -18,13 +18,13 @@ use crate::policy::written::value::Text;
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub(crate) enum Store {
     /// A SQLite file.
-    Sqlite(Sqlite),
+    Sqlite(Box<Sqlite>),
     /// A PostgreSQL database.
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
     /// A MongoDB database.
-    Mongodb(Mongodb),
+    Mongodb(Box<Mongodb>),
     /// A Cosmos DB database.
-    Cosmos(Cosmos),
+    Cosmos(Box<Cosmos>),
     /// A service that seals its own rows anew when asked by gRPC.
     Grpc(Box<Grpc>),
     /// Values that we neither see nor move: they pin every version and force `retire = "never"`.
@@ -39,9 +39,8 @@ pub(crate) struct Sqlite {
     #[schemars(required)]
     pub(crate) path: Option<Text>,
     /// What in it is sealed.
-    #[serde(default)]
     #[schemars(required)]
-    pub(crate) sealed: Vec<Sealed>,
+    pub(crate) sealed: Option<Vec<Sealed>>,
     /// How long a backup of it may come back: it pins the old version.
     pub(crate) restorable_for: Option<Text>,
     /// Whether all of it changes in one transaction.
@@ -61,9 +60,8 @@ pub(crate) struct Postgres {
     /// How to reach it over TLS.
     pub(crate) tls: Option<Tls>,
     /// What in it is sealed.
-    #[serde(default)]
     #[schemars(required)]
-    pub(crate) sealed: Vec<Sealed>,
+    pub(crate) sealed: Option<Vec<Sealed>>,
     /// How long a backup of it may come back: it pins the old version.
     pub(crate) restorable_for: Option<Text>,
     /// Whether all of it changes in one transaction.
@@ -86,9 +84,8 @@ pub(crate) struct Mongodb {
     /// How to reach it over TLS.
     pub(crate) tls: Option<Tls>,
     /// What in it is sealed.
-    #[serde(default)]
     #[schemars(required)]
-    pub(crate) sealed: Vec<Sealed>,
+    pub(crate) sealed: Option<Vec<Sealed>>,
     /// How long a backup of it may come back: it pins the old version.
     pub(crate) restorable_for: Option<Text>,
     /// Whether all of it changes in one transaction.
@@ -112,9 +109,8 @@ pub(crate) struct Cosmos {
     #[schemars(required)]
     pub(crate) database: Option<Text>,
     /// What in it is sealed.
-    #[serde(default)]
     #[schemars(required)]
-    pub(crate) sealed: Vec<Sealed>,
+    pub(crate) sealed: Option<Vec<Sealed>>,
     /// How long a backup of it may come back: it pins the old version.
     pub(crate) restorable_for: Option<Text>,
     /// Whether all of it changes in one transaction.

@@ -57,6 +57,7 @@ pub(crate) enum Reach {
 /// One, or several in a list.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(inline)]
 pub(crate) enum OneOrMany<T> {
     /// One.
     One(T),

@@ -84,45 +84,88 @@ enum Cell {
 /// Stands for what no store can hold: it opens under no key, and so is named and left alone, not skipped.
 const TOO_LONG: Cell = Cell::Blob(0, 0);
 
-/// What the cells of a row are, in this order: the key, the columns that name the row to people, the sealed values, the version
-/// beside them, and the columns that associated data asks for.
+/// What the cells of a row are: the key, the columns that name the row to people, the sealed values, the version beside them,
+/// and what else associated data asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// The columns by which the store finds the row again.
-    pub keys: Vec<String>,
-    /// The columns that name it to people, where the key does not.
-    pub names: Vec<String>,
-    /// The sealed columns.
-    pub values: Vec<String>,
-    /// The column with the version.
-    pub version: Option<String>,
-    /// The columns that associated data asks for.
-    pub row: Vec<String>,
+    columns: Vec<String>,
+    keys: usize,
+    names: usize,
+    values: usize,
+    version: Option<usize>,
+    /// Where each column is that associated data asks for: mostly among the others, and then it is not read twice.
+    row: Vec<(String, usize)>,
 }
 
 impl Layout {
-    /// The cells of a row.
+    /// By the columns: those by which the store finds the row again; those that name it to people, where the key does not; the
+    /// sealed ones; the one with the version; those that associated data asks for.
     #[must_use]
-    pub fn width(&self) -> usize {
-        self.row_cell(self.row.len())
+    pub fn new(
+        keys: Vec<String>,
+        names: Vec<String>,
+        values: Vec<String>,
+        version: Option<String>,
+        row: &[String],
+    ) -> Self {
+        let counts = (keys.len(), names.len(), values.len());
+        let mut columns: Vec<String> = keys.into_iter().chain(names).chain(values).collect();
+        let version = version.map(|version| {
+            columns.push(version);
+            columns.len().saturating_sub(1)
+        });
+        let mut asked = Vec::new();
+        for name in row {
+            let at = columns.iter().position(|column| column == name).unwrap_or_else(|| {
+                columns.push(name.clone());
+                columns.len().saturating_sub(1)
+            });
+            asked.push((name.clone(), at));
+        }
+        Self { columns, keys: counts.0, names: counts.1, values: counts.2, version, row: asked }
     }
 
-    /// The place of the first sealed value.
+    /// The column of each cell.
     #[must_use]
-    pub fn value_cell(&self, value: usize) -> usize {
-        self.keys.len().saturating_add(self.names.len()).saturating_add(value)
+    pub fn columns(&self) -> &[String] {
+        &self.columns
     }
 
-    /// The place of the version.
+    /// How many cells, from the first, are the key.
     #[must_use]
-    pub fn version_cell(&self) -> Option<usize> {
-        self.version.as_ref().map(|_| self.value_cell(self.values.len()))
+    pub fn keys(&self) -> usize {
+        self.keys
     }
 
-    /// The place of a column that associated data asks for.
+    /// The cells of the sealed values.
     #[must_use]
-    pub fn row_cell(&self, at: usize) -> usize {
-        self.value_cell(self.values.len()).saturating_add(usize::from(self.version.is_some())).saturating_add(at)
+    pub fn values(&self) -> Range<usize> {
+        let first = self.keys.saturating_add(self.names);
+        first..first.saturating_add(self.values)
+    }
+
+    /// The cell of the version.
+    #[must_use]
+    pub fn version(&self) -> Option<usize> {
+        self.version
+    }
+
+    /// The cell of a column that associated data asks for.
+    #[must_use]
+    pub fn asked(&self, name: &str) -> Option<usize> {
+        self.row.iter().find(|(column, _)| column.eq_ignore_ascii_case(name)).map(|(_, cell)| *cell)
+    }
+
+    /// The cells that bind a value to its row and are neither key, value nor version: a compare-and-set must compare them.
+    pub fn bound(&self) -> impl Iterator<Item = usize> {
+        let held =
+            move |cell: &usize| *cell >= self.keys && !self.values().contains(cell) && self.version != Some(*cell);
+        self.row.iter().map(|(_, cell)| *cell).filter(held)
+    }
+
+    /// The cells that name the row to people.
+    fn telling(&self) -> Range<usize> {
+        if self.names == 0 { 0..self.keys } else { self.keys..self.keys.saturating_add(self.names) }
     }
 }
 
@@ -140,7 +183,7 @@ impl Page {
     /// An empty page of rows laid out so.
     #[must_use]
     pub fn new(layout: Arc<Layout>) -> Self {
-        let width = layout.width().max(1);
+        let width = layout.columns().len().max(1);
         Self { layout, width, rows_max: ROWS_PER_PAGE_MAX, cells: Vec::new(), bytes: Vec::new() }
     }
 
@@ -224,22 +267,21 @@ impl Page {
     /// A sealed value.
     #[must_use]
     pub fn value(&self, row: usize, value: usize) -> Value<'_> {
-        self.cell(row, self.layout.value_cell(value))
+        self.cell(row, self.layout.values().start.saturating_add(value))
     }
 
     /// The version beside the sealed values.
     #[must_use]
     pub fn version(&self, row: usize) -> Value<'_> {
-        self.layout.version_cell().map_or(Value::Null, |cell| self.cell(row, cell))
+        self.layout.version().map_or(Value::Null, |cell| self.cell(row, cell))
     }
 
     /// The row's name for people: `id=7`, or `tenant='a', n=3`.
     #[must_use]
     pub fn name(&self, row: usize) -> String {
-        let keys = self.layout.keys.len();
-        let (columns, first) =
-            if self.layout.names.is_empty() { (&self.layout.keys, 0) } else { (&self.layout.names, keys) };
-        let named = columns.iter().zip(first..).map(|(column, cell)| format!("{column}={}", self.cell(row, cell)));
+        let cells = self.layout.telling();
+        let columns = self.layout.columns().get(cells.clone()).unwrap_or_default();
+        let named = columns.iter().zip(cells).map(|(column, cell)| format!("{column}={}", self.cell(row, cell)));
         named.collect::<Vec<_>>().join(", ")
     }
 }
@@ -324,14 +366,10 @@ mod tests {
     use super::Value;
 
     fn layout() -> Arc<Layout> {
-        let some = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Arc::new(Layout {
-            keys: some(&["rowid"]),
-            names: some(&["tenant", "n"]),
-            values: some(&["a", "b"]),
-            version: Some("v".to_owned()),
-            row: some(&["tenant"]),
-        })
+        let some = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let row = some(&["tenant", "other"]);
+        let version = Some("v".to_owned());
+        Arc::new(Layout::new(some(&["rowid"]), some(&["tenant", "n"]), some(&["a", "b"]), version, &row))
     }
 
     #[test]
@@ -342,7 +380,7 @@ mod tests {
             for cell in [Value::Int(row), Value::Text(tenant.as_bytes()), Value::Real(0.5), Value::Blob(b"\x01\xff")] {
                 page.push(cell);
             }
-            for cell in [Value::Null, Value::Text(b"v1"), Value::Text(tenant.as_bytes())] {
+            for cell in [Value::Null, Value::Text(b"v1"), Value::Int(9)] {
                 page.push(cell);
             }
         }
@@ -351,7 +389,11 @@ mod tests {
         assert_eq!(page.value(1, 1), Value::Null);
         assert_eq!(page.version(2), Value::Text(b"v1"));
         assert_eq!(page.name(2), "tenant='t2\\u{202e}', n=0.5");
-        assert_eq!(page.cell(2, page.layout().row_cell(0)), Value::Text("t2\u{202e}".as_bytes()));
+        // What names the row is not read twice.
+        assert_eq!(page.layout().asked("Tenant"), Some(1));
+        assert_eq!(page.layout().asked("other"), Some(6));
+        assert_eq!(page.layout().asked("n"), None);
+        assert_eq!(page.layout().bound().collect::<Vec<_>>(), [1, 6]);
         assert_eq!(page.cell(3, 0), Value::Null);
         page.clear();
         assert!(page.is_empty());

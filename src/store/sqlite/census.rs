@@ -1,6 +1,7 @@
 //! Counting: in SQL where the version stands beside the value, by reading where it stands inside.
 
 use rusqlite::Connection;
+use rusqlite::types::Value as Owned;
 use rusqlite::types::ValueRef;
 
 use super::open::Database;
@@ -26,7 +27,10 @@ pub(super) fn count(
         return count_by_reading(block, &mut Pages::new(database, connection, block, shape, Want::All));
     };
     let fault = |error: rusqlite::Error| database.fault(&format!("count {}", block.name()), &error);
-    let mut statement = connection.prepare(&query(shape, version)).map_err(fault)?;
+    if let Some(census) = at_once(&connection, block, shape, version).map_err(fault)? {
+        return Ok(census);
+    }
+    let mut statement = connection.prepare(&by_group(shape, version)).map_err(fault)?;
     for (at, value) in given(block).iter().enumerate() {
         statement.raw_bind_parameter(at.saturating_add(1), value).map_err(fault)?;
     }
@@ -53,19 +57,49 @@ pub(super) fn count(
     Ok(census)
 }
 
-/// Where no sealed column can be NULL and no `where` stands, an index on the version alone answers it.
-fn query(shape: &Shape, version: &str) -> String {
+/// One pass without sorting, for the usual case that every value names one of the key's own versions; nothing where one does
+/// not, or not in so many words.
+fn at_once(connection: &Connection, block: &Block, shape: &Shape, version: &str) -> rusqlite::Result<Option<Census>> {
     let version = format!("t.{} COLLATE BINARY", quote(version));
-    let values = match shape.values.as_slice() {
-        many if shape.always_sealed => format!("count(*) * {}", many.len()),
-        many => {
-            let each = many.iter().map(|name| format!("count(t.{})", quote(name)));
-            each.collect::<Vec<_>>().join(" + ")
+    let each = (1..=block.versions.len()).map(|at| values(shape, &format!(" FILTER (WHERE {version} IS ?{at})")));
+    let all = each.chain([values(shape, "")]).collect::<Vec<_>>().join(", ");
+    let mut statement = connection.prepare(&format!("SELECT {all}{}", rows(shape, block.versions.len())))?;
+    let texts = block.versions.iter().map(|known| Owned::Text(known.text.clone()));
+    for (at, value) in texts.chain(given(block)).enumerate() {
+        statement.raw_bind_parameter(at.saturating_add(1), value)?;
+    }
+    let mut counted = statement.raw_query();
+    let Some(row) = counted.next()? else { return Ok(None) };
+    let count = |at: usize| row.get::<_, i64>(at).map(|count| u64::try_from(count).unwrap_or(0));
+    let mut census = Census { exact: true, ..Census::default() };
+    for (at, known) in block.versions.iter().enumerate() {
+        match count(at)? {
+            0 => {}
+            values => drop(census.under.insert(known.id.clone(), values)),
         }
-    };
-    let only = shape.only.iter().map(|name| format!("t.{} = ?", quote(name))).collect::<Vec<_>>().join(" AND ");
+    }
+    Ok((census.total() == count(block.versions.len())?).then_some(census))
+}
+
+fn by_group(shape: &Shape, version: &str) -> String {
+    format!("SELECT t.{} COLLATE BINARY, {}{} GROUP BY 1", quote(version), values(shape, ""), rows(shape, 0))
+}
+
+/// How many values there are in rows of a kind. Where no sealed column can be NULL and no `where` stands, an index on the
+/// version alone answers it.
+fn values(shape: &Shape, kind: &str) -> String {
+    let each = shape.values.iter().map(|name| match shape.always_sealed {
+        true => format!("count(*){kind}"),
+        false => format!("count(t.{}){kind}", quote(name)),
+    });
+    each.collect::<Vec<_>>().join(" + ")
+}
+
+fn rows(shape: &Shape, parameters: usize) -> String {
+    let only = shape.only.iter().zip(parameters.saturating_add(1)..);
+    let only = only.map(|(name, at)| format!("t.{} = ?{at}", quote(name))).collect::<Vec<_>>().join(" AND ");
     let only = if only.is_empty() { only } else { format!(" WHERE {only}") };
-    format!("SELECT {version}, {values} FROM main.{} AS t{only} GROUP BY 1", quote(&shape.table))
+    format!(" FROM main.{} AS t{only}", quote(&shape.table))
 }
 
 /// What `ANALYZE` left behind, or else the highest row number: neither reads the table.

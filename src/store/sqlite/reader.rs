@@ -101,11 +101,11 @@ impl Walk {
             bind(lend(key.value()))?;
         }
         bind(ToSqlOutput::Owned(limit))?;
-        fill(&mut statement, self.statements.layout.width(), page)?;
+        fill(&mut statement, self.statements.layout.columns().len(), page)?;
         // A page that is not full was the last: asking again would only read the rest of the table once more.
         self.done = !page.is_full();
         if let Some(row) = page.rows().checked_sub(1) {
-            let keys = self.statements.layout.keys.len();
+            let keys = self.statements.layout.keys();
             self.last = Some((0..keys).map(|cell| Kept::of(page.cell(row, cell))).collect());
         }
         Ok(())

@@ -29,16 +29,15 @@ impl Statements {
         let table = quote(&shape.table);
         let at = |name: &String| format!("t.{}", quote(name));
         let same = |name: &String| format!("t.{} COLLATE BINARY IS ?", quote(name));
-        let layout = Layout {
-            keys: shape.keys.clone(),
-            names: shape.names.clone(),
-            values: shape.values.clone(),
-            version: shape.version.clone(),
-            row: shape.row.clone(),
-        };
-        let cells = [&layout.keys, &layout.names, &layout.values];
-        let cells = cells.into_iter().flatten().chain(&layout.version).chain(&layout.row).map(at);
-        let first = format!("SELECT {} FROM main.{table} AS t WHERE ", cells.collect::<Vec<_>>().join(", "));
+        let layout = Layout::new(
+            shape.keys.clone(),
+            shape.names.clone(),
+            shape.values.clone(),
+            shape.version.clone(),
+            &shape.row,
+        );
+        let cells = layout.columns().iter().map(at).collect::<Vec<_>>().join(", ");
+        let first = format!("SELECT {cells} FROM main.{table} AS t WHERE ");
 
         let keys: Vec<String> = shape.keys.iter().map(at).collect();
         let by_key = keys.iter().map(|key| format!("{key} = ?")).collect::<Vec<_>>().join(" AND ");
@@ -47,8 +46,8 @@ impl Statements {
         let sealed = shape.values.iter().map(|name| format!("t.{} IS NOT NULL", quote(name))).collect::<Vec<_>>();
         let set = shape.values.iter().chain(&shape.version).map(|name| format!("{} = ?", quote(name)));
         let set = set.collect::<Vec<_>>().join(", ");
-        // What a value was sealed with is part of what it was; a key column is held by the key already.
-        let held = shape.row.iter().filter(|name| !shape.keys.contains(name));
+        // What a value was sealed with is part of what it was.
+        let held = layout.bound().filter_map(|cell| layout.columns().get(cell));
         let old = shape.values.iter().chain(&shape.version).chain(held).map(same).collect::<Vec<_>>().join(" AND ");
 
         Self {

@@ -243,7 +243,7 @@ impl Setter {
             place = place.saturating_add(1);
             update.raw_bind_parameter(place, lend(value))
         };
-        for value in 0..layout.values.len() {
+        for value in 0..layout.values().len() {
             let old = page.value(row, value);
             bind(match (changes.value(at, value), old) {
                 (None, old) => old,
@@ -252,7 +252,7 @@ impl Setter {
                 (Some(new), _) => Value::Blob(new),
             })?;
         }
-        if layout.version.is_some() {
+        if layout.version().is_some() {
             let text = self.target.as_bytes();
             bind(match (page.version(row), self.number) {
                 (Value::Int(_), Some(number)) => Value::Int(number),
@@ -260,19 +260,9 @@ impl Setter {
                 _ => Value::Text(text),
             })?;
         }
-        for cell in 0..layout.keys.len() {
+        let old = (0..layout.keys()).chain(layout.values()).chain(layout.version()).chain(layout.bound());
+        for cell in old {
             bind(page.cell(row, cell))?;
-        }
-        for value in 0..layout.values.len() {
-            bind(page.value(row, value))?;
-        }
-        if layout.version.is_some() {
-            bind(page.version(row))?;
-        }
-        for (column, name) in layout.row.iter().enumerate() {
-            if !layout.keys.contains(name) {
-                bind(page.cell(row, layout.row_cell(column)))?;
-            }
         }
         for value in &self.given {
             place = place.saturating_add(1);
@@ -286,7 +276,7 @@ impl Setter {
         let layout = &self.statements.layout;
         let mut one = connection.prepare_cached(&self.statements.one)?;
         let mut place = 0_usize;
-        for cell in 0..layout.keys.len() {
+        for cell in 0..layout.keys() {
             place = place.saturating_add(1);
             one.raw_bind_parameter(place, lend(page.cell(row, cell)))?;
         }
@@ -295,8 +285,8 @@ impl Setter {
             one.raw_bind_parameter(place, value)?;
         }
         let mut now = Page::new(layout.clone());
-        fill(&mut one, layout.width(), &mut now)?;
-        let width = layout.width();
+        fill(&mut one, layout.columns().len(), &mut now)?;
+        let width = layout.columns().len();
         let same = !now.is_empty() && (0..width).all(|cell| now.cell(0, cell) == page.cell(row, cell));
         if same { Err(Unset::Stuck(page.name(row))) } else { Ok(()) }
     }

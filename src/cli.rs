@@ -1,0 +1,53 @@
+//! The command line: arguments in, one command a file, results on standard output, everything else on standard
+//! error, and an exit code from the table.
+//! Never here: anything that a library user would want.
+
+mod apply;
+mod args;
+mod console;
+mod demo;
+mod exit;
+mod init;
+mod leave;
+mod list;
+mod notice;
+mod plan;
+mod project;
+mod show;
+mod validate;
+mod wire;
+
+use clap::Parser;
+use console::Console;
+use exit::Exit;
+use std::process::ExitCode;
+
+/// The whole program.
+#[must_use]
+pub fn main() -> ExitCode {
+    // A panic's text could quote what it was working on; the exit code and one sentence are enough.
+    std::panic::set_hook(Box::new(|_| {}));
+    match std::panic::catch_unwind(run) {
+        Ok(exit) => exit.code(),
+        Err(_) => {
+            Console::standard(false).hint("this is a bug of keyrota; what was begun is in the journal, and `keyrota status` tells where it stands");
+            Exit::Bug.code()
+        }
+    }
+}
+
+fn run() -> Exit {
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let wanted = !error.use_stderr();
+            let _ = error.print();
+            return if wanted { Exit::Done } else { Exit::Failed };
+        }
+    };
+    let mut console = Console::standard(args.json);
+    match args.run(&mut console) {
+        Ok(exit) => exit,
+        Err(fail) => console.fail(&fail),
+    }
+}

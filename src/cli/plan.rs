@@ -1,0 +1,130 @@
+//! `keyrota plan`: decide, draw, prove, show.
+
+use crate::cli::console::Console;
+use crate::cli::exit::Exit;
+use crate::cli::exit::Fail;
+use crate::cli::project;
+use crate::cli::wire;
+use crate::decision;
+use crate::decision::Decision;
+use crate::decision::Verdict;
+use crate::decision::Wish;
+use crate::disk;
+use crate::journal;
+use crate::model::KeyName;
+use crate::plan;
+use crate::plan::Document;
+use crate::policy::Project;
+use crate::port::home::Home;
+use crate::prove;
+use crate::survey;
+use crate::survey::Depth;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// The arguments of `plan`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Save the plan to this file, for review and `apply`.
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Plan this key, due or not.
+    #[arg(long, value_name = "POLICY/KEY")]
+    key: Option<KeyName>,
+    /// Plan to destroy the old versions whose time has come.
+    #[arg(long)]
+    destroy: bool,
+    /// Say "same plan, later dates" when nothing but dates and estimates differ from this saved plan.
+    #[arg(long, value_name = "OLD")]
+    same_as: Option<PathBuf>,
+    /// Exit with 2 when there is something to do.
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// The most bytes of a plan's file.
+pub(super) const PLAN_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<Exit, Fail> {
+    let read = project::read(folder)?;
+    let wish = match (&args.key, args.destroy) {
+        (Some(key), true) => {
+            return Err(Fail::refused(
+                format!("`--key {key}` and `--destroy` ask for two different plans"),
+                "ask for one of them",
+            ));
+        }
+        (Some(key), false) => Wish::Rotate(key.clone()),
+        (None, true) => Wish::Destroy,
+        (None, false) => Wish::WhatIsDue,
+    };
+    known(&read.project, &wish)?;
+    let decisions = decide(folder, &read.project, &wish)?;
+    let (decisions, inventory) = decisions;
+    let blocked = decisions.iter().any(|d| matches!(d.verdict, Verdict::Blocked | Verdict::RolledBack));
+    let drawn = plan::draw(&read.project, &inventory, decisions, &wish, None).map_err(cyclic)?;
+    let document = Document::of(prove::check(drawn)?);
+    let empty = document.plan().units.is_empty();
+    if let Some(out) = args.out.as_ref().filter(|_| !empty) {
+        disk::write_whole(out, document.bytes(), disk::PRIVATE_FILE)?;
+    }
+    show(&document, args, console)?;
+    Ok(match (args.exit_code, empty, blocked) {
+        (_, true, true) => Exit::Refused,
+        (true, false, _) => Exit::Planned,
+        _ => Exit::Done,
+    })
+}
+
+fn show(document: &Document, args: &Args, console: &mut Console) -> Result<(), Fail> {
+    super::show::print(document, console);
+    if console.json || document.plan().units.is_empty() {
+        return Ok(());
+    }
+    if let Some(old) = &args.same_as {
+        let old = Document::read(disk::read(old, PLAN_BYTES_MAX)?).map_err(super::show::unreadable)?;
+        let same = old.intent() == document.intent();
+        console.out(if same { "Same plan as before, later dates." } else { "Another plan than before." });
+    }
+    match &args.out {
+        Some(out) => {
+            console.say(&format!("saved to {}; carry it out with `keyrota apply {}`", out.display(), out.display()))
+        }
+        None => console.hint("save it with `-o FILE` to carry it out; nothing was changed"),
+    }
+    Ok(())
+}
+
+/// Looks and decides.
+pub(super) fn decide(
+    folder: &Path,
+    project: &Project,
+    wish: &Wish,
+) -> Result<(Vec<Decision>, crate::inventory::Inventory), Fail> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let wired = wire::Wired::new(folder, &project.policies, &project.settings.allow, stop)?;
+    let home = wire::home(folder, &project.settings)?;
+    let past = journal::past(&home.read()?)?;
+    let inventory = survey::look(project, &wired, &past, Depth::Count);
+    Ok((decision::decide(project, &inventory, wish), inventory))
+}
+
+fn known(project: &Project, wish: &Wish) -> Result<(), Fail> {
+    let Wish::Rotate(key) = wish else { return Ok(()) };
+    let all = project.policies.iter().flat_map(|policy| policy.keys.keys().map(|name| policy.key_name(name)));
+    let all: Vec<String> = all.map(|name| name.to_string()).collect();
+    if all.contains(&key.to_string()) {
+        return Ok(());
+    }
+    let near = all.iter().min_by_key(|name| strsim::levenshtein(name, &key.to_string()));
+    let hint = near.map_or_else(|| "no policy has a key".to_owned(), |near| format!("did you mean `{near}`?"));
+    Err(Fail::refused(format!("no policy has a key `{key}`"), hint))
+}
+
+pub(super) fn cyclic(cycle: crate::plan::graph::Cycle) -> Fail {
+    let parts: Vec<String> = cycle.0.iter().map(crate::plan::phrase::title).collect();
+    let why = format!("these steps would each have to come before the others: {}", parts.join("; "));
+    Fail::Fault(crate::fault::Fault::report_bug("put the steps of a plan in order", why))
+}

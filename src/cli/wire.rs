@@ -1,0 +1,66 @@
+//! The one place that names concrete adapters and reads the environment.
+
+mod bundle;
+mod probe;
+mod proved;
+
+pub(super) use bundle::Wired;
+
+use crate::cli::exit::Fail;
+use crate::home::Local;
+use crate::policy::meant::project::Home;
+use crate::policy::meant::project::Settings;
+use crate::port::clock::Clock;
+use crate::probe::clock::Machine;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// The adapters that this build has, as policies write them.
+pub(super) const BUILT: [&str; BUILT_COUNT] = [
+    "file",
+    "sqlite",
+    "unseen",
+    #[cfg(feature = "http")]
+    "http",
+    #[cfg(feature = "rsa")]
+    "rsa",
+];
+
+const BUILT_COUNT: usize = 3 + cfg!(feature = "http") as usize + cfg!(feature = "rsa") as usize;
+
+/// The value of an environment variable.
+#[expect(clippy::disallowed_methods, reason = "the wiring is where the environment is read")]
+pub(super) fn variable(name: &str) -> Option<Vec<u8>> {
+    std::env::var_os(name).map(std::os::unix::ffi::OsStringExt::into_vec)
+}
+
+/// Who acts, for journal and report.
+pub(super) fn actor(settings: &Settings) -> String {
+    let user = || variable("USER").or_else(|| variable("LOGNAME")).and_then(|value| String::from_utf8(value).ok());
+    settings.actor.clone().or_else(user).unwrap_or_else(|| "unknown".into())
+}
+
+/// The home of journal, plans and locks.
+pub(super) fn home(folder: &Path, settings: &Settings) -> Result<Local, Fail> {
+    match &settings.home {
+        Home::Local { path } => Ok(Local::new(folder.join(path))),
+        Home::Postgres { .. } => {
+            Err(Fail::refused("this build cannot keep its journal in PostgreSQL", "use `[home] type = \"local\"`"))
+        }
+    }
+}
+
+/// The folder for pre-images.
+pub(super) fn pre_images(folder: &Path, settings: &Settings) -> PathBuf {
+    match &settings.home {
+        Home::Local { path } => folder.join(path).join("pre-images"),
+        Home::Postgres { .. } => folder.join(".keyrota").join("pre-images"),
+    }
+}
+
+/// The machine's clock, whose sleeps end when somebody asks us to stop.
+pub(super) fn clock(stop: &Arc<AtomicBool>) -> Box<dyn Clock> {
+    Box::new(Machine::new(Arc::clone(stop)))
+}

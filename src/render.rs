@@ -1,0 +1,13 @@
+//! What people see: views, which decide the words once, and templates, which only lay them out.
+//! Never here: the world, the hour, secrets. Whether to use colours, and how wide the paper is, the caller says.
+
+pub mod decisions;
+pub mod plan;
+pub mod terminal;
+
+mod escape;
+mod page;
+mod rest;
+mod words;
+
+pub use terminal::Paper;

@@ -1,0 +1,151 @@
+//! Words for values that more than one view shows: hours, spans, counts, reasons.
+
+use crate::decision::Reason;
+use crate::decision::reason::Keeps;
+use crate::inventory::key::Drift;
+use crate::model::Hour;
+use crate::model::KeyName;
+use crate::model::Span;
+
+/// An hour to the minute, with its day of the week: `Sat 2026-11-21 09:00`.
+pub(super) fn hour(hour: Hour) -> String {
+    hour.format("%a %Y-%m-%d %H:%M").to_string()
+}
+
+/// A day with its day of the week.
+pub(super) fn day(hour: Hour) -> String {
+    hour.format("%a %Y-%m-%d").to_string()
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// A measured span, cut to what people compare: days and hours, hours and minutes, minutes and seconds.
+pub(super) fn about(span: Span) -> String {
+    let seconds = span.as_seconds();
+    let grain = match seconds {
+        0..HOUR => 1,
+        HOUR..DAY => MINUTE,
+        _ => HOUR,
+    };
+    Span::seconds(seconds / grain * grain).to_string()
+}
+
+/// A number with its thousands apart.
+pub(super) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// So many of something: `1 key`, `2,000 keys`.
+pub(super) fn count(count: usize, one: &str, many: &str) -> String {
+    format!("{} {}", number(u64::try_from(count).unwrap_or(u64::MAX)), if count == 1 { one } else { many })
+}
+
+/// Words joined by commas and a last `and`.
+pub(super) fn all_of(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// A reason in words, with the way out where there is one.
+pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>) {
+    let only = |text: String| (text, None);
+    match reason {
+        Reason::NoVersion => only("it has no version yet: this makes the first".into()),
+        Reason::Age { version, age, at_most, lead } => {
+            let rotation = if lead.is_zero() || *age > *at_most {
+                String::new()
+            } else {
+                format!("; a rotation takes {} until nobody writes with it", about(*lead))
+            };
+            only(format!("`{version}` has been current for {}, at most {at_most}{rotation}", about(*age)))
+        }
+        Reason::AgeUnknown { version } => (
+            format!("nobody knows since when `{version}` is current, which counts as due"),
+            Some("say it with `born = \"2026-01-31\"` in the policy".into()),
+        ),
+        Reason::Asked => only("somebody asked for it by name".into()),
+        Reason::Compromised { version } => only(format!("`{version}` is known to others")),
+        Reason::Uses { version, uses, at_most } => {
+            only(format!("`{version}` has sealed {} values, at most {}", number(*uses), number(*at_most)))
+        }
+        Reason::Values { store, version, count } => {
+            only(format!("{} in `{store}` are still under `{version}`", values(*count)))
+        }
+        Reason::ValuesUnderRetired { store, version, count } => {
+            only(format!("{} in `{store}` are under `{version}`, which is out of use", values(*count)))
+        }
+        Reason::Strange { store, count } => {
+            only(format!("{} in `{store}` name no version of this key", values(*count)))
+        }
+        Reason::Quarantined { version, count } => (
+            format!("{} under `{version}` are in quarantine", values(*count)),
+            Some("settle them with `keyrota quarantine list`".into()),
+        ),
+        Reason::Unreachable { what, why, hint } => (format!("{what}: {why}"), hint.clone()),
+        Reason::OpenRun { run } => (format!("the run {run} is open"), Some("go on with it: `keyrota apply`".into())),
+        Reason::Drifted { drift } => drifted(key, drift),
+        Reason::Kept { version, until, because } => only(kept(version.as_str(), *until, *because)),
+        Reason::MayGo { version, since } => (
+            format!("`{version}` may be destroyed since {}", day(*since)),
+            Some("draw that plan with `keyrota plan --destroy`".into()),
+        ),
+        Reason::TakenBack => (
+            "the last rotation was taken back, and nobody has planned it since".into(),
+            Some(format!("plan it by name: `keyrota plan --key {key}`")),
+        ),
+        Reason::ComesAfter { key } => only(format!("`{key}` comes first and is not done")),
+    }
+}
+
+fn values(count: u64) -> String {
+    format!("{} {}", number(count), if count == 1 { "value" } else { "values" })
+}
+
+fn drifted(key: &KeyName, drift: &Drift) -> (String, Option<String>) {
+    let adopt = |version: &dyn std::fmt::Display| Some(format!("take it over with `keyrota adopt {key}@{version}`"));
+    match drift {
+        Drift::VersionAppeared { version } => (format!("`{version}` is there, and we did not make it"), adopt(version)),
+        Drift::MaterialGone { version } => (
+            format!("the material of `{version}` is gone, and nobody destroyed it"),
+            Some("bring it back from a backup before anything else".into()),
+        ),
+        Drift::CurrentMoved { from, to } => (format!("`{to}` is current, and we left `{from}` current"), adopt(to)),
+        Drift::MaterialChanged { version } => (
+            format!("the material of `{version}` is another than before"),
+            Some("bring the right one back before anything else".into()),
+        ),
+        Drift::RotatesItself { every } => (
+            format!("its backend rotates it by itself ({every})"),
+            Some("switch that off: two rotations at once are not safe".into()),
+        ),
+    }
+}
+
+fn kept(version: &str, until: Option<Hour>, because: Keeps) -> String {
+    let why = match because {
+        Keeps::Never => "the policy keeps old versions for ever (`retire = \"never\"`)",
+        Keeps::NoDestroyAfter => "the policy sets no `destroy_after`",
+        Keeps::NotRetired => "it is not disabled yet",
+        Keeps::DestroyAfter => "`destroy_after` has not passed",
+        Keeps::Restorable => "a backup with values under it may still come back",
+        Keeps::Values => "values still need it",
+        Keeps::CannotDestroy => "its backend cannot destroy one version",
+    };
+    match until {
+        Some(until) => format!("`{version}` is kept until {}: {why}", day(until)),
+        None => format!("`{version}` is kept: {why}"),
+    }
+}
