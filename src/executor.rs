@@ -231,6 +231,9 @@ fn perform_all(
         let scene = scene::Scene::new(plan, unit, step, standing, names.get(at).map_or(&[], Vec::as_slice), index)?;
         match perform::prepare(executor.world, &scene, standing.step(&step_name)) {
             Ok(prepared) => {
+                if attempt == 1 {
+                    intents.extend(gates::opened(step, &step_name));
+                }
                 intents.push(Event::Intent { step: step_name.clone(), attempt, mark: prepared.mark() });
                 begun.push((at, index, scene, prepared, step_name, attempt));
             }

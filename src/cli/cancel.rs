@@ -59,7 +59,9 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
         false => {
             console.out(&format!("{} is cancelled; its plan is used.", args.run));
             if document.is_none() {
-                console.out("Its plan is not in the home, so nothing was looked at: `keyrota status` tells how things are.");
+                console.out(
+                    "Its plan is not in the home, so nothing was looked at: `keyrota status` tells how things are.",
+                );
             }
             left.iter().for_each(|left| tell(left, console));
             console.out("What is left to do is found again by `keyrota plan -o FILE`.");
@@ -93,7 +95,8 @@ fn tell(left: &Left, console: &mut Console) {
     }
     let of = |state: State| left.versions.versions.iter().filter(move |version| version.state == state);
     let current: Vec<String> = of(State::Current).map(|version| format!("`{}` is current", version.id)).collect();
-    let readable: Vec<String> = of(State::DecryptOnly).map(|version| format!("`{}` stays readable", version.id)).collect();
+    let readable: Vec<String> =
+        of(State::DecryptOnly).map(|version| format!("`{}` stays readable", version.id)).collect();
     let disabled: Vec<String> = of(State::Disabled).map(|version| format!("`{}` stays disabled", version.id)).collect();
     let all: Vec<String> = current.into_iter().chain(readable).chain(disabled).collect();
     let all = if all.is_empty() { "it has no version in use".to_owned() } else { all.join(", ") };
@@ -106,6 +109,8 @@ fn tell(left: &Left, console: &mut Console) {
     }
     if let Some((version, why)) = &left.kept {
         let why = visible(why);
-        console.out(&format!("    `{version}` stays staged, because {why}; it is readable, and the next rotation makes another version"));
+        console.out(&format!(
+            "    `{version}` stays staged, because {why}; it is readable, and the next rotation makes another version"
+        ));
     }
 }

@@ -138,7 +138,8 @@ fn accept(folder: &Path, ids: &[String], because: &str, console: &mut Console) -
     let waiting = waiting(&desk.home().read()?, desk.ledger(), None)?;
     let mut chosen = Vec::new();
     for id in ids {
-        let found: Vec<&Waiting> = waiting.iter().filter(|one| id.len() >= 4 && one.id.starts_with(id.as_str())).collect();
+        let found: Vec<&Waiting> =
+            waiting.iter().filter(|one| id.len() >= 4 && one.id.starts_with(id.as_str())).collect();
         match found.as_slice() {
             [one] => chosen.push(*one),
             [] => {
@@ -191,9 +192,9 @@ fn retry(folder: &Path, only: Option<&KeyName>, console: &mut Console) -> Result
             shut.extend(store.unopened.iter().map(|value| values::place(&store.store, value)));
             walked.insert(store.store);
         }
-        settled.extend(waiting.iter().filter(|one| {
-            one.key == *name && walked.contains(&one.at.store) && !shut.contains(&one.at)
-        }));
+        settled.extend(
+            waiting.iter().filter(|one| one.key == *name && walked.contains(&one.at.store) && !shut.contains(&one.at)),
+        );
     }
     let events = settled.iter().map(|one| {
         let (key, at) = (one.key.clone(), one.at.clone());

@@ -11,10 +11,9 @@ use crate::digest::Digest;
 use crate::executor;
 use crate::journal::Ledger;
 use crate::journal::Standing;
-use crate::journal::StepName;
 use crate::journal::Stands;
+use crate::journal::StepName;
 use crate::model::Hour;
-use crate::model::KeyName;
 use crate::plan::Document;
 use crate::plan::Gate;
 use crate::plan::Plan;
@@ -56,7 +55,8 @@ fn one(standing: &Standing, plan: Option<&Plan>, now: Hour) -> status::Run {
         safe_to_leave: String::new(),
     };
     let Some(plan) = plan else {
-        run.safe_to_leave = "Safe to leave: unknown; its plan is not in the home, hand it over again: `keyrota apply PLAN`".into();
+        run.safe_to_leave =
+            "Safe to leave: unknown; its plan is not in the home, hand it over again: `keyrota apply PLAN`".into();
         return run;
     };
     for (at, unit) in plan.units.iter().enumerate() {
@@ -82,14 +82,11 @@ fn steps(run: &mut status::Run, plan: &Plan, unit: &Unit, at: usize, standing: &
                 Stands::Failed { fault, .. } => {
                     run.failed.push((held(None, None, Vec::new()), fault.to_string(), fault.hint.clone()));
                 }
-                _ => run.next.push(held(None, None, vec!["`keyrota apply` to go on in the middle of it".into()])),
+                _ => run.next.push(held(None, None, Vec::new())),
             },
             At::Ahead if step.needs.iter().all(|need| progress.at(need.step) == At::Done) => {
                 let mut waits_for = fact.waits_for.clone();
                 waits_for.extend(step.gates.iter().filter_map(proof));
-                if fact.door == Door::Open && waits_for.is_empty() {
-                    waits_for.push("`keyrota apply`".into());
-                }
                 run.late |= fact.door == Door::Late || fact.by.is_some_and(|by| now >= by);
                 let opens = fact.opens.filter(|opens| *opens > now);
                 run.next.push(held(opens, fact.by, waits_for));
@@ -120,9 +117,4 @@ fn proof(gate: &Gate) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// Whether a run works on a key.
-pub(super) fn works_on(run: &status::Run, key: &KeyName) -> bool {
-    run.keys.contains(key)
 }

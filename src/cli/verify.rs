@@ -164,7 +164,8 @@ fn print(key: &KeyTold, console: &mut Console) {
         let stopped = if store.stopped { "; stopped before its end" } else { "" };
         console.out(&format!("  `{}`: {}{counts}{stopped}", store.store, values(store.opened + store.unopened)));
         if store.unopened > 0 {
-            let accepted = if store.accepted > 0 { format!(", {} of them accepted", store.accepted) } else { String::new() };
+            let accepted =
+                if store.accepted > 0 { format!(", {} of them accepted", store.accepted) } else { String::new() };
             let word = if store.unopened == 1 { "does" } else { "do" };
             console.out(&format!("    {} {word} not open{accepted}", values(store.unopened)));
         }
@@ -192,7 +193,8 @@ fn sum(told: &[KeyTold], bad: bool, console: &mut Console) {
     if !bad {
         return console.out(&format!("Every value opens: {} of {}.", values(opened), count(told.len(), "key", "keys")));
     }
-    let failed = if failed > 0 { format!("; {} could not be looked at", count(failed, "key", "keys")) } else { String::new() };
+    let failed =
+        if failed > 0 { format!("; {} could not be looked at", count(failed, "key", "keys")) } else { String::new() };
     console.out(&format!("{} opened, {unopened} did not{failed}.", values(opened)));
     if unopened > 0 {
         console.hint("bring back the key or the row from a backup; nothing was changed");

@@ -59,13 +59,17 @@ pub fn blockers(policy: &Policy, key: &Key, seen: &KeySeen, version: &Version, h
     if since.is_none() && all.is_empty() {
         all.push(Blocker::of(Keeps::NotRetired));
     }
-    let until = |because, until: Hour, store| (until > hour).then(|| Blocker { until: Some(until), store, ..Blocker::of(because) });
+    let until = |because, until: Hour, store| {
+        (until > hour).then(|| Blocker { until: Some(until), store, ..Blocker::of(because) })
+    };
     all.extend(since.zip(destroy_after).and_then(|(since, span)| until(Keeps::DestroyAfter, span.after(since), None)));
     let clean = seen.past.clean_at.get(&version.id).copied().or(since);
     for name in &key.seals {
         let restorable = policy.stores.get(name).and_then(|store| store.restorable_for);
         all.extend(
-            restorable.zip(clean).and_then(|(span, clean)| until(Keeps::Restorable, span.after(clean), Some(name.clone()))),
+            restorable
+                .zip(clean)
+                .and_then(|(span, clean)| until(Keeps::Restorable, span.after(clean), Some(name.clone()))),
         );
     }
     all

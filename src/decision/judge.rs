@@ -176,9 +176,13 @@ impl Case<'_> {
             let left = counts.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
             // What does not open pins its own version and blocks only that version's retirement.
             if left > quarantined.saturating_add(accepted) {
-                reasons.extend(counts.into_iter().filter(|(_, count)| *count > 0).map(|(store, count)| {
-                    Reason::Values { store: store.clone(), version: version.id.clone(), count }
-                }));
+                reasons.extend(
+                    counts.into_iter().filter(|(_, count)| *count > 0).map(|(store, count)| Reason::Values {
+                        store: store.clone(),
+                        version: version.id.clone(),
+                        count,
+                    }),
+                );
             } else if retires && quarantined == 0 {
                 reasons.push(Reason::NotRetired { version: version.id.clone() });
             }

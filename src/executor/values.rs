@@ -97,12 +97,7 @@ pub fn lots_of<'a>(
 /// Where a value that does not open stands, as the journal names it.
 #[must_use]
 pub fn place(store: &Name, value: &Quarantined) -> Row {
-    Row {
-        store: store.clone(),
-        table: value.table.clone(),
-        column: value.column.clone(),
-        row: vec![value.row.clone()],
-    }
+    Row { store: store.clone(), table: value.table.clone(), column: value.column.clone(), row: vec![value.row.clone()] }
 }
 
 /// Who follows a rewrap for the journal and the screen.

@@ -18,6 +18,8 @@ enum Part {
     Line(Tone, usize, String),
     /// The first row names the columns.
     Table(Vec<Vec<String>>),
+    /// A text to be copied: never broken.
+    Verbatim(String),
     Gap,
 }
 
@@ -42,6 +44,10 @@ impl Outline {
         self.parts.push(Part::Table(rows));
     }
 
+    pub(super) fn verbatim(&mut self, text: &str) {
+        self.parts.push(Part::Verbatim(text.to_owned()));
+    }
+
     pub(super) fn gap(&mut self) {
         self.parts.push(Part::Gap);
     }
@@ -55,6 +61,7 @@ impl Outline {
                 Part::Pair(tone, left, right) => paper.pair(*tone, 0, left, right),
                 Part::Line(tone, indent, text) => paper.row(*tone, *indent, text),
                 Part::Table(rows) => paper.table(2, rows),
+                Part::Verbatim(text) => format!("    {}", escape::terminal(text)),
                 Part::Gap => String::new(),
             };
             out.push_str(&line);
@@ -71,11 +78,14 @@ impl Outline {
             let line = match part {
                 Part::Title(text) => format!("# {}\n", escape::markdown(text)),
                 Part::Head(text) => format!("\n## {}\n", escape::markdown(text)),
-                Part::Pair(_, left, right) => format!("\n### {} ({})\n", escape::markdown(left), escape::markdown(right)),
+                Part::Pair(_, left, right) => {
+                    format!("\n### {} ({})\n", escape::markdown(left), escape::markdown(right))
+                }
                 Part::Line(_, indent, text) => {
                     format!("{}- {}", " ".repeat(indent.saturating_sub(2)), escape::markdown(text))
                 }
                 Part::Table(rows) => table(rows),
+                Part::Verbatim(text) => format!("\n    {}\n", escape::terminal(text)),
                 Part::Gap => String::new(),
             };
             out.push_str(&line);

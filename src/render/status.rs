@@ -129,7 +129,9 @@ fn well(status: &Status, quiet: usize) -> String {
     let keys = words::count(quiet, "key is", "keys are");
     let next = status.keys.iter().filter(|key| is_well(key)).filter_map(|key| Some((key.start_by?, key)));
     match next.min_by_key(|(start, _)| *start) {
-        Some((start, key)) => format!("{keys} well; the next rotation is due to begin {} (`{}`)", words::hour(start), key.key),
+        Some((start, key)) => {
+            format!("{keys} well; the next rotation is due to begin {} (`{}`)", words::hour(start), key.key)
+        }
         None => format!("{keys} well."),
     }
 }
@@ -168,6 +170,9 @@ pub fn waits(held: &Next) -> String {
     }
     for waits_for in &held.waits_for {
         text.push_str(&format!("; waits for {waits_for}"));
+    }
+    if held.opens.is_none() && held.waits_for.is_empty() {
+        text.push_str("; ready: `keyrota apply`");
     }
     text
 }
@@ -210,6 +215,12 @@ fn tell_key(out: &mut Outline, key: &Key) {
         out.line(Tone::Dim, 4, "see them: `keyrota quarantine list`");
     }
     out.gap();
+}
+
+/// A reason in words.
+#[must_use]
+pub fn reason(key: &KeyName, reason: &Reason) -> String {
+    words::reason(key, reason).0
 }
 
 fn version(version: &Version) -> String {

@@ -127,7 +127,8 @@ pub fn answer(case: Case<'_>, only: Option<&Version>) -> Why {
 
 fn rotate(case: Case<'_>) -> Answer {
     let decision = case.decision;
-    let mut because: Vec<Because> = decision.reasons.iter().filter(|reason| !about_old(reason)).map(|r| reason(case, r)).collect();
+    let mut because: Vec<Because> =
+        decision.reasons.iter().filter(|reason| !about_old(reason)).map(|r| reason(case, r)).collect();
     because.extend(case.run.into_iter().flat_map(gates));
     let file = "`keyrota plan -o FILE`, then `keyrota apply FILE`";
     let (yes, line, command) = match decision.verdict {
@@ -135,7 +136,9 @@ fn rotate(case: Case<'_>) -> Answer {
         Verdict::Due | Verdict::Overdue | Verdict::Behind | Verdict::Reopened => {
             (true, format!("Rotate? Yes: it is {}.", decision.verdict.words()), Some(file.to_owned()))
         }
-        Verdict::UnderWay => (true, "Rotate? It is under way.".into(), Some("`keyrota apply` goes on to the next gate".into())),
+        Verdict::UnderWay => {
+            (true, "Rotate? It is under way.".into(), Some("`keyrota apply` goes on to the next gate".into()))
+        }
         Verdict::Blocked | Verdict::RolledBack => {
             (false, format!("Rotate? No: it is {}.", decision.verdict.words()), None)
         }
@@ -188,10 +191,10 @@ fn gates(run: &Run) -> Vec<Because> {
         let clears = hint.clone().unwrap_or_else(|| "mend it, then `keyrota apply`".into());
         Because::of(format!("{} failed: {why}", step.step)).clears(clears)
     });
-    let next = run.next.iter().map(|next| {
-        let because = Because { until: next.opens, ..Because::of(format!("{}: {}", next.step, waits(next))) };
-        because.clears("`keyrota apply`")
-    });
+    let next = run
+        .next
+        .iter()
+        .map(|next| Because { until: next.opens, ..Because::of(format!("{}: {}", next.step, waits(next))) });
     failed.chain(next).collect()
 }
 
@@ -242,7 +245,8 @@ fn destroy(case: Case<'_>, version: &Version) -> Answer {
     }
     let yes = because.is_empty();
     let line = format!("Destroy `{id}`? {}", if yes { "Yes: it may go." } else { "No." });
-    let command = yes.then(|| format!("`keyrota plan --destroy -o FILE`, then `keyrota apply FILE --destroy {name}@{id}`"));
+    let command =
+        yes.then(|| format!("`keyrota plan --destroy -o FILE`, then `keyrota apply FILE --destroy {name}@{id}`"));
     Answer { question: "destroy", version: Some(id.clone()), yes, line, because, command }
 }
 
@@ -251,7 +255,8 @@ fn neither(case: Case<'_>, version: &Version) -> Answer {
     let mut because = Vec::new();
     let (question, line) = match version.state {
         State::Current => {
-            let counts = case.seen.stores.iter().filter_map(|(store, seen)| Some((store, seen.census.as_ref()?.of(id))));
+            let counts =
+                case.seen.stores.iter().filter_map(|(store, seen)| Some((store, seen.census.as_ref()?.of(id))));
             because.extend(counts.filter(|(_, count)| *count > 0).map(|(store, count)| {
                 let text = format!("{} in `{store}` are under it", words::values(count));
                 Because { count: Some(count), ..Because::of(text) }
@@ -318,7 +323,9 @@ pub fn text(why: &Why, paper: Paper) -> String {
         out.gap();
         out.line(if answer.yes { Tone::Good } else { Tone::Warn }, 0, &answer.line);
         for because in &answer.because {
-            let until = because.until.map(|until| format!("; clears by itself {}", words::second(until)));
+            // A gate's own words say when it opens.
+            let until = because.until.filter(|_| because.owner.is_some());
+            let until = until.map(|until| format!("; clears by itself {}", words::second(until)));
             out.line(Tone::Plain, 2, &format!("{}{}", because.text, until.unwrap_or_default()));
             if let Some(owner) = &because.owner {
                 out.line(Tone::Dim, 4, &format!("owner: {owner}"));
