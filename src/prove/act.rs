@@ -222,9 +222,10 @@ fn deliver(world: &World, state: &mut State, fleet: &crate::model::Name) {
         return state.breach(Breach::Impossible);
     }
     let Some(side) = world.fleet(fleet).and_then(|at| world.fleets.get(at)) else { return };
-    let early = world.fleets.iter().any(|other| {
-        !other.writes() && side.writes() && other.fleet.deliver.is_some() && !learned(state, other)
-    });
+    let early = world
+        .fleets
+        .iter()
+        .any(|other| !other.writes() && side.writes() && other.fleet.deliver.is_some() && !learned(state, other));
     let before = side.after.iter().filter_map(|at| world.fleets.get(*at)).any(|other| !learned(state, other));
     if early || before && side.fleet.deliver.is_some() && !side.holds_one() {
         state.breach(Breach::OutOfOrder);

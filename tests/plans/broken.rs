@@ -136,7 +136,10 @@ fn steps_left_out() {
     spoilt("withdrawn_without_a_restart", "certautopilot", |plan| drop(plan, |part| restarts(part, Why::Forget)));
     spoilt("never_retired", "quickstart", |plan| drop(plan, |part| *part == Part::Retire));
     spoilt("a_check_left_out", "checks-at-every-moment", |plan| {
-        drop(plan, |part| matches!(part, Part::Check { when, .. } if *when == keyrota::policy::meant::check::When::Moved));
+        drop(
+            plan,
+            |part| matches!(part, Part::Check { when, .. } if *when == keyrota::policy::meant::check::When::Moved),
+        );
     });
     spoilt("destroyed_uncounted", "destroy-a-disabled-version", |plan| drop(plan, |part| *part == Part::Recount));
     spoilt("the_third_member_started_unswept", "three-members-take-turns", |plan| {
@@ -156,7 +159,9 @@ fn gates_taken_out() {
             }
         });
     });
-    spoilt("the_window_taken_out", "notelett", |plan| change(plan, |part| *part == Part::Add, |step| step.gates.clear()));
+    spoilt("the_window_taken_out", "notelett", |plan| {
+        change(plan, |part| *part == Part::Add, |step| step.gates.clear())
+    });
     spoilt("a_switch_passed_off_as_safe", "quickstart", |plan| {
         change(plan, |part| *part == Part::Switch, |step| step.risk = Risk::Safe);
     });
@@ -259,7 +264,9 @@ fn an_acceptance_mutes_one_story_only() {
     let fleet = Some("scheduler".parse().unwrap());
     tamper::keys(&mut other, |key| key.accepts.iter_mut().for_each(|accept| accept.fleet.clone_from(&fleet)));
     refused("k207_accepted_for_another_fleet", other.draw(None));
-    spoilt("k207_accepted_and_a_sweep_left_out", "uptrakit", |plan| drop(plan, |part| matches!(part, Part::Sweep { .. })));
+    spoilt("k207_accepted_and_a_sweep_left_out", "uptrakit", |plan| {
+        drop(plan, |part| matches!(part, Part::Sweep { .. }))
+    });
     spoilt("k207_accepted_and_a_delivery_left_out", "uptrakit", |plan| {
         drop(plan, |part| matches!(part, Part::Deliver { .. }));
     });
