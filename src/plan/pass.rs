@@ -169,7 +169,7 @@ fn deadline(aspect: &Aspect<'_>, fleet: &Fleet) -> Option<Gate> {
 }
 
 /// The shortest delay after which a member writes with the newest version by itself.
-pub(crate) fn fuse(aspect: &Aspect<'_>) -> Option<Span> {
+pub fn fuse(aspect: &Aspect<'_>) -> Option<Span> {
     let delays = aspect.writers().filter_map(|(_, fleet)| match fleet.writes {
         Writes::NewestAfter(delay) => Some(delay),
         Writes::Current | Writes::Never => None,
@@ -178,7 +178,7 @@ pub(crate) fn fuse(aspect: &Aspect<'_>) -> Option<Span> {
 }
 
 /// How soon a silent member can be made to know: by its own next look, or by a restart.
-pub(crate) fn reach(fleet: &Fleet) -> Span {
+pub fn reach(fleet: &Fleet) -> Span {
     let learns = fleet.learns.at_most();
     let restart = fleet.restart.as_ref().map(|restart| restart.within);
     learns.into_iter().chain(restart).min().unwrap_or(Span::ZERO)

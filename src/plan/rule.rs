@@ -404,9 +404,10 @@ fn turned(step: &Step) -> bool {
     step.turn || matches!(step.part, Part::Switch | Part::Point { .. } | Part::Restart { why: Why::Follow, .. })
 }
 
-/// The turn, where it is an act of its own after the making of the version.
+/// What puts values under the new version: the turn, where it is an act of its own after the making of the version,
+/// and our own rewrap.
 fn turns_after_learning(step: &Step) -> bool {
-    step.turn && step.part != Part::Add
+    step.turn && step.part != Part::Add || matches!(step.part, Part::Rewrap { .. })
 }
 
 fn waits_before_turn(step: &Step) -> bool {

@@ -17,10 +17,11 @@ use crate::prove::story;
 use crate::prove::world::World;
 use crate::prove::world::has_effect;
 use stateright::Checker;
-use stateright::HasDiscoveries;
 use stateright::Model;
 use stateright::Property;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 /// One thing that may happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,13 +38,16 @@ pub enum Action {
     World(Event),
 }
 
-/// The properties' names.
+/// The property's name. There is one only: with two, stateright goes on after the first violation and tells another.
 const SAFE: &str = "safe";
-const ENDS: &str = "ends";
 
 /// A world as stateright sees it.
 #[derive(Clone)]
-pub struct Small(pub Arc<World>);
+pub struct Small {
+    world: Arc<World>,
+    /// Whether a state was met in which every step is done.
+    ended: Arc<AtomicBool>,
+}
 
 /// How much was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,12 +63,10 @@ pub struct Visited {
 /// # Errors
 /// The violation with the shortest story.
 pub fn check(world: &World) -> Result<Visited, Box<Violation>> {
-    let small = Small(Arc::new(world.clone()));
-    let checker = small.clone().checker().threads(1).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    if checker.discovery(SAFE).is_none() && checker.discovery(ENDS).is_none() {
-        return Err(Box::new(story::endless(world, &small.furthest())));
-    }
+    let small = Small { world: Arc::new(world.clone()), ended: Arc::default() };
+    let checker = small.clone().checker().threads(1).spawn_bfs().join();
     match checker.discovery(SAFE) {
+        None if !small.ended.load(Ordering::Relaxed) => Err(Box::new(story::endless(world, &small.furthest()))),
         Some(path) => {
             let steps: Vec<(State, Option<Action>)> = path.into_vec();
             Err(Box::new(story::tell(world, &steps)))
@@ -78,12 +80,12 @@ pub fn check(world: &World) -> Result<Visited, Box<Violation>> {
 
 impl Small {
     fn doors(&self, state: &State) -> Vec<Door> {
-        (0..state.steps.len()).map(|at| act::door(&self.0, state, at)).collect()
+        (0..state.steps.len()).map(|at| act::door(&self.world, state, at)).collect()
     }
 
     /// What the executor may do, by the function that the real one asks.
     fn executor(&self, state: &State, out: &mut Vec<Action>) -> Next {
-        let next = course::next(&self.0.unit, &state.progress(), &self.doors(state));
+        let next = course::next(&self.world.unit, &state.progress(), &self.doors(state));
         if let Next::Perform(ready) = &next {
             for at in ready.iter().copied() {
                 self.micro_steps(state, at, out);
@@ -93,14 +95,14 @@ impl Small {
     }
 
     fn micro_steps(&self, state: &State, at: usize, out: &mut Vec<Action>) {
-        let effects = self.0.steps().get(at).is_some_and(|step| has_effect(&step.part));
+        let effects = self.world.steps().get(at).is_some_and(|step| has_effect(&step.part));
         match state.step(at) {
             Micro::Ahead if effects => out.push(Action::Begin(at)),
             Micro::Begun => {
-                let outcomes = act::effect(&self.0, state, at).len();
+                let outcomes = act::effect(&self.world, state, at).len();
                 out.extend((0..outcomes).map(|outcome| Action::Effect(at, outcome)));
             }
-            Micro::Ahead | Micro::Effected if act::done(&self.0, state, at).is_some() => {
+            Micro::Ahead | Micro::Effected if act::done(&self.world, state, at).is_some() => {
                 out.push(Action::Done(at));
                 if state.step(at) == Micro::Effected {
                     out.push(Action::Die(at));
@@ -118,8 +120,8 @@ impl Model for Small {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let mut first = State::first(&self.0);
-        first.iter_mut().for_each(|state| judge(&self.0, state));
+        let mut first = State::first(&self.world);
+        first.iter_mut().for_each(|state| judge(&self.world, state));
         first
     }
 
@@ -129,23 +131,26 @@ impl Model for Small {
         }
         self.executor(state, actions);
         let mut events = Vec::new();
-        event::possible(&self.0, state, &mut events);
+        event::possible(&self.world, state, &mut events);
         actions.extend(events.into_iter().map(Action::World));
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
         let mut next = match action {
-            Action::Begin(at) => act::begin(&self.0, state, at),
-            Action::Effect(at, outcome) => act::effect(&self.0, state, at).into_iter().nth(outcome)?,
-            Action::Done(at) => act::done(&self.0, state, at)?,
+            Action::Begin(at) => act::begin(&self.world, state, at),
+            Action::Effect(at, outcome) => act::effect(&self.world, state, at).into_iter().nth(outcome)?,
+            Action::Done(at) => act::done(&self.world, state, at)?,
             Action::Die(at) => {
                 let mut next = state.clone();
                 next.put_step(at, Micro::Begun);
                 next
             }
-            Action::World(event) => event::happen(&self.0, state, event),
+            Action::World(event) => event::happen(&self.world, state, event),
         };
-        judge(&self.0, &mut next);
+        judge(&self.world, &mut next);
+        if next.finished() {
+            self.ended.store(true, Ordering::Relaxed);
+        }
         if next.breach.is_none() && self.stuck(&next) {
             next.breach(Breach::Stuck);
         }
@@ -153,10 +158,7 @@ impl Model for Small {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
-            Property::always(SAFE, |_: &Self, state: &State| state.breach.is_none()),
-            Property::sometimes(ENDS, |_: &Self, state: &State| state.steps.iter().all(|step| *step == Micro::Done)),
-        ]
+        vec![Property::always(SAFE, |_: &Self, state: &State| state.breach.is_none())]
     }
 }
 
@@ -179,13 +181,13 @@ impl Small {
     }
 
     fn refuses(&self, at: usize) -> bool {
-        self.0.steps().get(at).is_some_and(|step| step.part == Part::Recount)
+        self.world.steps().get(at).is_some_and(|step| step.part == Part::Recount)
     }
 
     /// Whether an unfinished plan can neither go on nor waits for anything.
     fn stuck(&self, state: &State) -> bool {
         let mut acts = Vec::new();
-        let finished = state.steps.iter().all(|micro| *micro == Micro::Done);
+        let finished = state.finished();
         match self.executor(state, &mut acts) {
             Next::Finish => !finished,
             // A count that finds something fails, and says what: that is a stop with a name.

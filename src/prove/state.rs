@@ -168,6 +168,12 @@ impl State {
         }
     }
 
+    /// Whether every step is done.
+    #[must_use]
+    pub fn finished(&self) -> bool {
+        self.steps.iter().all(|micro| *micro == Micro::Done)
+    }
+
     /// Whether something is true of the world.
     #[must_use]
     pub const fn is(&self, flag: u32) -> bool {

@@ -6,6 +6,8 @@ use crate::model::Name;
 use crate::model::Span;
 use crate::plan::Gate;
 use crate::plan::Part;
+use crate::plan::Waiting;
+use crate::plan::pass::reach;
 use crate::plan::step::Why;
 use crate::policy::meant::fleet::Learns;
 use crate::policy::meant::fleet::Writes;
@@ -59,12 +61,31 @@ impl Timing {
         });
         let waits = waits.collect();
         let fuses = world.fleets.iter().map(|side| match side.fleet.writes {
-            Writes::NewestAfter(delay) => over(&all, delay, &reaching(world, side)),
+            Writes::NewestAfter(delay) => {
+                let mut over = over(&all, delay, &reaching(world, side));
+                over.extend(rescued(world, delay));
+                over
+            }
             Writes::Current | Writes::Never => BTreeSet::new(),
         });
         let fuses = fuses.collect();
         Self { waits, fuses }
     }
+}
+
+/// Fleets whose silent members are restarted in time: their wait has a deadline, at which the run stops and names them,
+/// and that leaves time enough.
+fn rescued(world: &World, delay: Span) -> impl Iterator<Item = Linger> {
+    let in_time = move |side: &Side| {
+        world.steps().iter().any(|step| {
+            let waits = matches!(&step.part, Part::Wait { until: Waiting::Readable { fleet } } if *fleet == side.name);
+            let leaves = |gate: &Gate| matches!(gate, Gate::NotAfter { within } if within.plus(reach(&side.fleet)) <= delay);
+            waits && step.gates.iter().any(leaves)
+        })
+    };
+    let kept = world.flaws.silent_member && !world.flaws.deadline_ignored;
+    let sides = world.fleets.iter().enumerate().filter(move |(_, side)| kept && in_time(side));
+    sides.map(|(at, _)| Linger::Learning(at))
 }
 
 struct Bounded {

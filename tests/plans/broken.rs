@@ -100,9 +100,12 @@ fn a_silent_member() {
     wait_only(&mut plan, readable, "1h6m");
     assert!(check(plan.clone()).is_ok(), "nobody is silent");
     refused_with("a_clock_taken_for_proof_with_a_silent_member", plan, silent);
-    let nvcf = sound(&find("nvcf"));
+    let mut by_themselves = sound(&find("nvcf"));
+    assert!(check_with(by_themselves.clone(), silent).is_ok(), "the run stops at the deadline, and the silent are restarted");
     let gone_on = Flaws { deadline_ignored: true, ..silent };
-    refused_with("a_missed_deadline_gone_on_with", nvcf, gone_on);
+    refused_with("a_missed_deadline_gone_on_with", by_themselves.clone(), gone_on);
+    change(&mut by_themselves, readable, |step| step.gates.retain(|gate| !matches!(gate, Gate::NotAfter { .. })));
+    refused_with("a_deadline_taken_out", by_themselves, silent);
 }
 
 #[test]
