@@ -1,4 +1,5 @@
-//! The tutorial of the README, typed in by a test; and its picture of a plan, held against what the program prints.
+//! What is told to people is true: the tutorial of the README is typed in, its picture of a plan is held against what the
+//! program prints, and the tests that `docs/safety.md` names are there.
 
 #![allow(
     clippy::unwrap_used,
@@ -50,5 +51,15 @@ fn the_picture_of_a_plan_is_what_the_program_prints() {
     assert!(parts.len() > 1 && picture.len() > 1000);
     for part in parts {
         assert!(SCREEN.contains(part.trim_end()), "the README shows what `keyrota plan` does not print:\n{part}");
+    }
+}
+
+#[test]
+fn every_test_that_the_promises_name_is_there() {
+    let safety = include_str!("../docs/safety.md");
+    let named: Vec<&str> = safety.split('`').filter(|word| word.starts_with("tests/")).collect();
+    assert!(named.len() > 15);
+    for path in named {
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists(), "`{path}` is not there");
     }
 }

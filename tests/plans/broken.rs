@@ -101,7 +101,10 @@ fn a_silent_member() {
     assert!(check(plan.clone()).is_ok(), "nobody is silent");
     refused_with("a_clock_taken_for_proof_with_a_silent_member", plan, silent);
     let mut by_themselves = sound(&find("nvcf"));
-    assert!(check_with(by_themselves.clone(), silent).is_ok(), "the run stops at the deadline, and the silent are restarted");
+    assert!(
+        check_with(by_themselves.clone(), silent).is_ok(),
+        "the run stops at the deadline, and the silent are restarted"
+    );
     let gone_on = Flaws { deadline_ignored: true, ..silent };
     refused_with("a_missed_deadline_gone_on_with", by_themselves.clone(), gone_on);
     change(&mut by_themselves, readable, |step| step.gates.retain(|gate| !matches!(gate, Gate::NotAfter { .. })));
