@@ -50,7 +50,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 const POLICY: &str = include_str!("../../policies/quickstart.toml");
-const ROWS: i64 = 60;
+const ROWS: i64 = 24;
 const MEMBERS: [&str; 3] = ["web-1", "web-2", "web-3"];
 /// So often the executor is started at most; none ever needs as many.
 const ATTEMPTS_MAX: u64 = 400;
@@ -124,13 +124,14 @@ impl Site {
         let habits = Habits {
             refreshes: Span::minutes(60),
             in_flight: Span::minutes(1),
-            writes: Span::minutes(5 + dice.below(60)),
-            reads: Span::minutes(180),
-            rows: 8,
+            writes: Span::minutes(20 + dice.below(120)),
+            reads: Span::minutes(300),
+            rows: 6,
             restarts: Span::minutes(30 + dice.below(2000)),
         };
         let sealed = (1..).zip(known).collect();
-        let crowd = Crowd::new(app, (folder.path().join("keys"), sealed), &MEMBERS, habits, (dice.below(u64::MAX), start));
+        let crowd =
+            Crowd::new(app, (folder.path().join("keys"), sealed), &MEMBERS, habits, (dice.below(u64::MAX), start));
         time.live(crowd.unwrap());
         time.go_wrong(WRONG, Dice::new(dice.below(u64::MAX)));
         let fleet = fleet::memory::Memory::new(&MEMBERS.map(|name| name.parse().unwrap()), template("{{ id }}"));
@@ -216,8 +217,7 @@ impl Site {
         let moved = entries.iter().filter(|entry| entry["what"]["event"] == "chunk");
         let moved = moved.filter_map(|entry| entry["what"]["moved"].as_u64()).sum();
         let late = tally.written.get("v1").copied().unwrap_or(0);
-        let seen =
-            Seen { kills, faults, attempts, moved, late, restarts: tally.restarted, opened: tally.opened };
+        let seen = Seen { kills, faults, attempts, moved, late, restarts: tally.restarted, opened: tally.opened };
         End { seen, trace: entries.iter().map(event).collect() }
     }
 
