@@ -122,7 +122,8 @@ fn learning(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
             steps.push(step(Part::Deliver { fleet: fleet_name.clone() }));
         }
         let holds_one = fleet.holds == Holds::One;
-        let learns = Aspect::learns_by_restart(fleet) || !made && fleet.point.is_none() && Aspect::follows_by_restart(fleet);
+        let learns =
+            Aspect::learns_by_restart(fleet) || !made && fleet.point.is_none() && Aspect::follows_by_restart(fleet);
         if learns && !holds_one && fleet.restart.is_some() {
             steps.push(restart(fleet, name, None, Why::Learn));
         }

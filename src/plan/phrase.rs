@@ -46,7 +46,9 @@ pub fn title(part: &Part) -> String {
             Waiting::Grace => "wait for the grace period".into(),
             Waiting::Written { fleet } => format!("wait until `{fleet}` writes with the new version only"),
             Waiting::Landed => "wait until what the service had under way has landed".into(),
-            Waiting::Forgotten { fleet } => format!("wait until every member of `{fleet}` has let go of the old version"),
+            Waiting::Forgotten { fleet } => {
+                format!("wait until every member of `{fleet}` has let go of the old version")
+            }
             Waiting::Soak => "let normal traffic run with the new version".into(),
             Waiting::Watch => "watch that nothing turns up under the old version".into(),
         },

@@ -52,9 +52,7 @@ fn pairs(plan: &Plan, unit: &Unit) -> Vec<(usize, usize, Tie)> {
             let other = unit.keys.get(second).map(|planned| &planned.name);
             if b.after.contains(&one.name) || other.is_some_and(|other| a.wraps.contains(other)) {
                 pairs.push((first, second, Tie::After));
-            } else if first < second
-                && ties.get(first).zip(ties.get(second)).is_some_and(|(a, b)| !a.is_disjoint(b))
-            {
+            } else if first < second && ties.get(first).zip(ties.get(second)).is_some_and(|(a, b)| !a.is_disjoint(b)) {
                 pairs.push((first, second, Tie::Shares));
             }
         }

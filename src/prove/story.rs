@@ -1,12 +1,12 @@
 //! A violation told so that a person can follow it, and what a proof holds for.
 
+use crate::digest::Digest;
 use crate::model::Name;
+use crate::plan::Proof;
 use crate::plan::step::Step;
 use crate::policy::meant::check::When;
 use crate::policy::meant::fleet::Learns;
 use crate::policy::meant::fleet::Writes;
-use crate::digest::Digest;
-use crate::plan::Proof;
 use crate::prove::Breach;
 use crate::prove::event::Event;
 use crate::prove::model::Action;
@@ -117,7 +117,8 @@ fn sentences(world: &World, path: &[(State, Option<Action>)]) -> Vec<String> {
 /// Tells of a plan that never comes to its end: how far it comes where everything goes well.
 pub fn endless(world: &World, furthest: &State) -> Violation {
     let done = |at: usize| furthest.step(at) == Micro::Done;
-    let open = world.steps().iter().enumerate().filter(|(at, step)| !done(*at) && step.needs.iter().all(|n| done(n.step)));
+    let open =
+        world.steps().iter().enumerate().filter(|(at, step)| !done(*at) && step.needs.iter().all(|n| done(n.step)));
     let told: Vec<String> = open.map(|(at, _)| step_name(world, at)).collect();
     let steps = world.steps().iter().enumerate().filter(|(at, _)| done(*at));
     let story = steps.map(|(at, _)| format!("{} is done", step_name(world, at))).collect();
@@ -149,7 +150,10 @@ fn sentence(world: &World, state: &State, action: Action) -> String {
             format!("{} finds that something is left and goes round again", step_name(world, at))
         }
         Action::Die(at) => {
-            format!("the executor dies before it has written down that {} was done; another begins it again", step_name(world, at))
+            format!(
+                "the executor dies before it has written down that {} was done; another begins it again",
+                step_name(world, at)
+            )
         }
         Action::World(event) => happening(world, event),
     }
@@ -173,7 +177,10 @@ fn happening(world: &World, event: Event) -> String {
         Event::ServiceLands => "the service writes an old value back".into(),
         Event::ServiceDone => "the service has nothing more under way".into(),
         Event::Sleeper(at) => {
-            format!("a second executor, which slept since it began {}, wakes and writes what it meant to", step_name(world, at))
+            format!(
+                "a second executor, which slept since it began {}, wakes and writes what it meant to",
+                step_name(world, at)
+            )
         }
     }
 }

@@ -31,7 +31,13 @@ fn refuse(world: &World, breach: Breach, story: Vec<String>, end: String, hint: 
 pub(super) fn check(plan: &Plan, unit: &Unit, slot: usize, world: &World) -> Checked {
     if world.steps().len() > crate::prove::world::STEPS_MAX {
         let end = format!("the plan has {} steps for one key, more than can be proved", world.steps().len());
-        return refuse(world, Breach::TooLarge, Vec::new(), end, "list fewer members, or give the fleets turns of their own");
+        return refuse(
+            world,
+            Breach::TooLarge,
+            Vec::new(),
+            end,
+            "list fewer members, or give the fleets turns of their own",
+        );
     }
     for side in &world.fleets {
         holds_one(world, side)?;
@@ -54,7 +60,10 @@ fn holds_one(world: &World, side: &Side) -> Checked {
     } else if side.fleet.learns != Learns::Restart {
         ("takes another one while it runs, where nobody can see that every value is under it", "`learns = \"restart\"`")
     } else if world.moves && !world.atomic {
-        ("starts only where every value is under it, and the values do not all change at once", "`atomic = true` on the store")
+        (
+            "starts only where every value is under it, and the values do not all change at once",
+            "`atomic = true` on the store",
+        )
     } else if unproved {
         (
             "is told to use a version that nobody has proved to be there, and then cannot start",
@@ -115,7 +124,8 @@ fn gates(world: &World) -> Checked {
             _ => None,
         });
         if let Some(fleet) = empty {
-            let end = format!("an empty list of members of `{fleet}` would open its gate, and nobody has proved anything");
+            let end =
+                format!("an empty list of members of `{fleet}` would open its gate, and nobody has proved anything");
             return refuse(world, Breach::EmptyProof, begins, end, "`at_least` must be 1 or more");
         }
     }
@@ -130,8 +140,10 @@ fn no_gate_in_span(world: &World) -> Checked {
         .steps()
         .iter()
         .enumerate()
-        .filter(|(_, step)| matches!(&step.part, Part::Restart { why: Why::Follow, fleet, .. }
-            if world.fleet(fleet).and_then(|at| world.fleets.get(at)).is_some_and(Side::holds_one)))
+        .filter(|(_, step)| {
+            matches!(&step.part, Part::Restart { why: Why::Follow, fleet, .. }
+            if world.fleet(fleet).and_then(|at| world.fleets.get(at)).is_some_and(Side::holds_one))
+        })
         .map(|(at, _)| at)
         .collect();
     let turned = |at: usize| world.steps().get(at).is_some_and(|step| is_turn(world, &step.part));

@@ -77,7 +77,8 @@ fn rescued(world: &World, delay: Span) -> impl Iterator<Item = Linger> {
     let in_time = move |side: &Side| {
         world.steps().iter().any(|step| {
             let waits = matches!(&step.part, Part::Wait { until: Waiting::Readable { fleet } } if *fleet == side.name);
-            let leaves = |gate: &Gate| matches!(gate, Gate::NotAfter { within } if within.plus(reach(&side.fleet)) <= delay);
+            let leaves =
+                |gate: &Gate| matches!(gate, Gate::NotAfter { within } if within.plus(reach(&side.fleet)) <= delay);
             waits && step.gates.iter().any(leaves)
         })
     };

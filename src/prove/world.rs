@@ -301,10 +301,12 @@ fn destroy_after(policy: &Policy, key: &Key) -> Vec<(String, Span)> {
 pub fn pairs(plan: &Plan, unit: &Unit, slot: usize) -> usize {
     let turns = unit.steps.iter().filter(|step| step.key == slot && step.part.member().is_some());
     let fleets: BTreeSet<&Name> = turns.filter_map(|step| step.part.fleet()).collect();
-    let policy = unit.keys.get(slot).and_then(|planned| {
-        plan.policies.iter().find(|policy| policy.name == *planned.name.policy())
-    });
-    let listed = |name: &&Name| policy.and_then(|policy| policy.fleets.get(*name)).map(|fleet| Aspect::listed(fleet).len());
+    let policy = unit
+        .keys
+        .get(slot)
+        .and_then(|planned| plan.policies.iter().find(|policy| policy.name == *planned.name.policy()));
+    let listed =
+        |name: &&Name| policy.and_then(|policy| policy.fleets.get(*name)).map(|fleet| Aspect::listed(fleet).len());
     fleets.iter().filter_map(listed).max().unwrap_or(0).saturating_sub(1).max(1)
 }
 
@@ -317,7 +319,8 @@ fn sides(policy: &Policy, key: &Key, from: usize) -> Vec<Side> {
         let many = listed.len() != 1 && (fleet.writes != Writes::Never || fleet.holds == Holds::One);
         let count = if many { MEMBERS_MAX } else { 1 };
         let from = from.min(listed.len().saturating_sub(count));
-        let name_of = |at: usize| listed.get(from + at).map_or_else(|| format!("{name}-{}", at + 1), ToString::to_string);
+        let name_of =
+            |at: usize| listed.get(from + at).map_or_else(|| format!("{name}-{}", at + 1), ToString::to_string);
         let members: Vec<String> = (0..count).map(name_of).collect();
         let after = fleet.after.iter().filter_map(|name| key.used_by.iter().position(|used| used == name)).collect();
         sides.push(Side { name: name.clone(), fleet: fleet.clone(), members, first, after });

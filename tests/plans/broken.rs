@@ -101,7 +101,10 @@ fn a_silent_member() {
     assert!(check(plan.clone()).is_ok(), "nobody is silent");
     refused_with("a_clock_taken_for_proof_with_a_silent_member", plan, silent);
     let mut by_themselves = sound(&find("nvcf"));
-    assert!(check_with(by_themselves.clone(), silent).is_ok(), "the run stops at the deadline, and the silent are restarted");
+    assert!(
+        check_with(by_themselves.clone(), silent).is_ok(),
+        "the run stops at the deadline, and the silent are restarted"
+    );
     let gone_on = Flaws { deadline_ignored: true, ..silent };
     refused_with("a_missed_deadline_gone_on_with", by_themselves.clone(), gone_on);
     change(&mut by_themselves, readable, |step| step.gates.retain(|gate| !matches!(gate, Gate::NotAfter { .. })));
@@ -139,7 +142,10 @@ fn steps_left_out() {
     spoilt("withdrawn_without_a_restart", "certautopilot", |plan| drop(plan, |part| restarts(part, Why::Forget)));
     spoilt("never_retired", "quickstart", |plan| drop(plan, |part| *part == Part::Retire));
     spoilt("a_check_left_out", "checks-at-every-moment", |plan| {
-        drop(plan, |part| matches!(part, Part::Check { when, .. } if *when == keyrota::policy::meant::check::When::Moved));
+        drop(
+            plan,
+            |part| matches!(part, Part::Check { when, .. } if *when == keyrota::policy::meant::check::When::Moved),
+        );
     });
     spoilt("destroyed_uncounted", "destroy-a-disabled-version", |plan| drop(plan, |part| *part == Part::Recount));
     spoilt("the_third_member_started_unswept", "three-members-take-turns", |plan| {
@@ -159,7 +165,9 @@ fn gates_taken_out() {
             }
         });
     });
-    spoilt("the_window_taken_out", "notelett", |plan| change(plan, |part| *part == Part::Add, |step| step.gates.clear()));
+    spoilt("the_window_taken_out", "notelett", |plan| {
+        change(plan, |part| *part == Part::Add, |step| step.gates.clear())
+    });
     spoilt("a_switch_passed_off_as_safe", "quickstart", |plan| {
         change(plan, |part| *part == Part::Switch, |step| step.risk = Risk::Safe);
     });
@@ -262,7 +270,9 @@ fn an_acceptance_mutes_one_story_only() {
     let fleet = Some("scheduler".parse().unwrap());
     tamper::keys(&mut other, |key| key.accepts.iter_mut().for_each(|accept| accept.fleet.clone_from(&fleet)));
     refused("k207_accepted_for_another_fleet", other.draw(None));
-    spoilt("k207_accepted_and_a_sweep_left_out", "uptrakit", |plan| drop(plan, |part| matches!(part, Part::Sweep { .. })));
+    spoilt("k207_accepted_and_a_sweep_left_out", "uptrakit", |plan| {
+        drop(plan, |part| matches!(part, Part::Sweep { .. }))
+    });
     spoilt("k207_accepted_and_a_delivery_left_out", "uptrakit", |plan| {
         drop(plan, |part| matches!(part, Part::Deliver { .. }));
     });

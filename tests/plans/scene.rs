@@ -77,7 +77,8 @@ pub(crate) fn case(name: &str) -> Scene {
 
 /// All cases, by name.
 pub(crate) fn cases() -> Vec<Scene> {
-    let folders = fs::read_dir("testdata/cases").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let folders =
+        fs::read_dir("testdata/cases").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = folders.collect();
     names.sort();
     names.iter().map(|name| case(name)).collect()

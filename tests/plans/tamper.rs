@@ -26,7 +26,10 @@ pub(crate) fn drop(plan: &mut Plan, of: impl Fn(&Part) -> bool) {
                 let needed = step.needs.iter().any(|need| need.step == gone);
                 let kept = step.needs.iter().filter(|need| need.step != gone).cloned();
                 let all: Vec<Need> = kept.chain(through.iter().filter(|_| needed).cloned()).collect();
-                step.needs = all.into_iter().map(|need| Need { step: need.step - usize::from(need.step > gone), ..need }).collect();
+                step.needs = all
+                    .into_iter()
+                    .map(|need| Need { step: need.step - usize::from(need.step > gone), ..need })
+                    .collect();
             }
         }
     }

@@ -130,7 +130,8 @@ impl Site {
             restarts: Span::minutes(30 + dice.below(2000)),
         };
         let sealed = (1..).zip(known).collect();
-        let crowd = Crowd::new(app, (folder.path().join("keys"), sealed), &MEMBERS, habits, (dice.below(u64::MAX), start));
+        let crowd =
+            Crowd::new(app, (folder.path().join("keys"), sealed), &MEMBERS, habits, (dice.below(u64::MAX), start));
         time.live(crowd.unwrap());
         time.go_wrong(WRONG, Dice::new(dice.below(u64::MAX)));
         let fleet = fleet::memory::Memory::new(&MEMBERS.map(|name| name.parse().unwrap()), template("{{ id }}"));
@@ -216,8 +217,7 @@ impl Site {
         let moved = entries.iter().filter(|entry| entry["what"]["event"] == "chunk");
         let moved = moved.filter_map(|entry| entry["what"]["moved"].as_u64()).sum();
         let late = tally.written.get("v1").copied().unwrap_or(0);
-        let seen =
-            Seen { kills, faults, attempts, moved, late, restarts: tally.restarted, opened: tally.opened };
+        let seen = Seen { kills, faults, attempts, moved, late, restarts: tally.restarted, opened: tally.opened };
         End { seen, trace: entries.iter().map(event).collect() }
     }
 

@@ -90,7 +90,8 @@ impl Project {
         }
         for member in ["ctl-1", "ctl-2"] {
             self.folder(&format!("site/{member}-keys"), 0o700);
-            fs::write(self.at.join(format!("site/{member}.toml")), "# mine\n[key]\nversion = \"v1\" # today\n").unwrap();
+            fs::write(self.at.join(format!("site/{member}.toml")), "# mine\n[key]\nversion = \"v1\" # today\n")
+                .unwrap();
         }
     }
 
@@ -122,7 +123,8 @@ impl Project {
     /// The current version and its material.
     pub(crate) fn current(&self) -> (String, Vec<u8>) {
         let ring = self.ring();
-        let current = ring["versions"].as_array().unwrap().iter().find(|version| version["state"] == "current").unwrap();
+        let current =
+            ring["versions"].as_array().unwrap().iter().find(|version| version["state"] == "current").unwrap();
         let file = self.at.join("keys").join(current["file"].as_str().unwrap());
         (current["id"].as_str().unwrap().to_owned(), fs::read(file).unwrap())
     }
@@ -151,7 +153,8 @@ impl Project {
         while let Some(row) = rows.next().unwrap() {
             let (id, version, wrapped): (i64, String, String) =
                 (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
-            let key = keys.get(&version).unwrap_or_else(|| panic!("row {id} is under `{version}`, which opens nothing"));
+            let key =
+                keys.get(&version).unwrap_or_else(|| panic!("row {id} is under `{version}`, which opens nothing"));
             assert_eq!(open(key, id, &wrapped).as_deref(), Some(&*plain(id)), "row {id} under {version}");
             *under.entry(version).or_insert(0) += 1;
         }

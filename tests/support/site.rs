@@ -270,13 +270,26 @@ pub(crate) fn apply_with(
         Ok(desk) => desk,
         Err(trouble) => return trouble.into(),
     };
-    let named: Vec<(KeyName, VersionId)> =
-        document.plan().units.iter().flat_map(|unit| &unit.keys).filter_map(|key| Some((key.name.clone(), key.old.clone()?))).collect();
+    let named: Vec<(KeyName, VersionId)> = document
+        .plan()
+        .units
+        .iter()
+        .flat_map(|unit| &unit.keys)
+        .filter_map(|key| Some((key.name.clone(), key.old.clone()?)))
+        .collect();
     let approved = match approval::grant(document.clone(), desk.ledger(), desk.now(), &named) {
         Ok(approved) => approved,
         Err(denied) => return Applied::Denied(denied),
     };
-    let run = executor::run(&mut Executor { approved: &approved, world, desk: &mut desk, screen, wait, pre_images: &world.pre_images, stop });
+    let run = executor::run(&mut Executor {
+        approved: &approved,
+        world,
+        desk: &mut desk,
+        screen,
+        wait,
+        pre_images: &world.pre_images,
+        stop,
+    });
     let _ = stop.load(Ordering::Relaxed);
     match run.and_then(|ended| desk.head().map(|_| ended)) {
         Ok(ended) => Applied::Ended(ended),
