@@ -42,13 +42,13 @@ fn write(project: &Project, next: &AtomicI64, stop: &AtomicBool) {
             connection.execute_batch("COMMIT").unwrap();
             next.fetch_add(1, Ordering::Relaxed);
         }
-        thread::sleep(Duration::from_millis(5));
+        thread::sleep(Duration::from_millis(25));
     }
 }
 
 #[test]
 fn killed_again_and_again_while_an_application_writes_it_loses_nothing() {
-    const ROWS: i64 = 2_000;
+    const ROWS: i64 = 1_500;
     let folder = project::folder();
     let at = folder.path().join("project");
     fs::create_dir(&at).unwrap();
@@ -61,7 +61,7 @@ fn killed_again_and_again_while_an_application_writes_it_loses_nothing() {
     let file = folder.path().join("plan.json");
     let file = file.to_str().unwrap();
     let began = Instant::now();
-    let (mut kills, mut runs, mut logs) = (0, 0, Vec::new());
+    let (mut kills, mut halfway, mut runs, mut logs) = (0, 0, 0, Vec::new());
     let mut drawn = false;
     while kills < KILLS && began.elapsed() < WITHIN {
         if !drawn {
@@ -84,6 +84,7 @@ fn killed_again_and_again_while_an_application_writes_it_loses_nothing() {
         logs.extend(output.stderr);
         let rows = project.rows();
         assert!(rows.values().sum::<u64>() >= ROWS as u64, "{rows:?}");
+        halfway += usize::from(rows.len() > 1);
     }
     let last = binary::run(&at, &["apply", "--wait"]);
     assert!(last.status.success(), "{}", binary::said(&last));
@@ -92,6 +93,6 @@ fn killed_again_and_again_while_an_application_writes_it_loses_nothing() {
     let current = project.current().0;
     assert_eq!(project.rows(), BTreeMap::from([(current, next.load(Ordering::Relaxed) as u64 - 1)]));
     project.search(&[("stdout and stderr", &logs), ("plan", &fs::read(file).unwrap())]);
-    println!("{kills} kills in {runs} whole runs, {} rows, {:?}", next.load(Ordering::Relaxed) - 1, began.elapsed());
+    println!("{kills} kills, {halfway} of them with rows under two versions, in {runs} whole runs, {} rows, {:?}", next.load(Ordering::Relaxed) - 1, began.elapsed());
     assert!(kills >= 100, "only {kills} kills");
 }

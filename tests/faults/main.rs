@@ -19,8 +19,10 @@ mod site;
 mod trouble;
 
 mod calm;
+mod clock;
 mod crash;
 mod enemy;
 mod kill;
+mod plans;
 mod ports;
 mod rivals;
