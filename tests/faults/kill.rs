@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+use std::process::Child;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicI64;
@@ -46,6 +48,21 @@ fn write(project: &Project, next: &AtomicI64, stop: &AtomicBool) {
     }
 }
 
+/// Waits until the journal has grown by so many lines, or the child is done; says how long that took at the end.
+fn await_lines(at: &Path, lines: usize, child: &mut Child) -> Duration {
+    let count = || fs::read(at.join(".keyrota/journal.jsonl")).unwrap_or_default().iter().filter(|b| **b == b'\n').count();
+    let (first, mut last, mut since) = (count(), Instant::now(), Duration::ZERO);
+    let mut seen = first;
+    while seen < first + lines && child.try_wait().unwrap().is_none() {
+        thread::sleep(Duration::from_millis(1));
+        let now = count();
+        if now > seen {
+            (seen, since, last) = (now, last.elapsed(), Instant::now());
+        }
+    }
+    since.min(Duration::from_millis(40))
+}
+
 #[test]
 fn killed_again_and_again_while_an_application_writes_it_loses_nothing() {
     const ROWS: i64 = 1_500;
@@ -69,8 +86,13 @@ fn killed_again_and_again_while_an_application_writes_it_loses_nothing() {
             drawn = true;
         }
         let mut child = binary::keyrota(&at, &["apply", file, "--wait"]).spawn().unwrap();
-        // Somewhere between its first breath and the end of a wait.
-        thread::sleep(Duration::from_micros((kills as u64 * 7_919_317) % 130_000));
+        let random = |most: u64| Duration::from_micros(kills as u64 * 7_919_317 % most);
+        match kills % 3 {
+            // Somewhere between its first breath and the end of a wait.
+            0 => thread::sleep(random(400_000)),
+            // Soon after a line that it writes: among them those between which rows move.
+            lines => thread::sleep(await_lines(&at, lines as usize * (1 + kills / 3 % 5), &mut child) / 4 + random(9_000)),
+        }
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();
         if output.status.code().is_some() {

@@ -25,7 +25,7 @@ fn project(folder: &Path) -> Project {
 }
 
 #[test]
-fn a_damaged_plan_is_refused_or_is_another_plan() {
+fn a_damaged_plan_is_refused() {
     let folder = project::folder();
     let project = project(folder.path());
     let world = site::site(&project, clock(&project, site::start()));
@@ -42,16 +42,19 @@ fn a_damaged_plan_is_refused_or_is_another_plan() {
     for end in 0..bytes.len() {
         assert!(Document::read(bytes[..end].to_vec()).is_err(), "cut to {end} bytes");
     }
-    let mut others = 0;
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes.to_vec();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        if let Ok(other) = Document::read(flipped) {
-            others += 1;
-            assert!(ledger.of_plan(&other.id()).is_none(), "bit {bit}");
-        }
+        assert!(Document::read(flipped).is_err(), "bit {bit}");
     }
-    println!("{} bytes, {others} flips are other plans", bytes.len());
+    // Who edits on purpose, the digest included, has made another plan: it has another id, which no approval names, and it
+    // cannot go on with this run.
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    let (body, _) = text.rsplit_once("\"sha256\"").unwrap();
+    let body = body.replace("the tests", "the pests");
+    let forged = format!("{body}\"sha256\":\"{}\"}}\n", keyrota::digest::plain(body.as_bytes()));
+    let forged = Document::read(forged.into_bytes()).unwrap();
+    assert!(ledger.of_plan(&forged.id()).is_none() && forged.id() != plan.id());
 }
 
 #[test]
