@@ -8,10 +8,12 @@ use crate::model::Hour;
 use crate::model::Name;
 use crate::model::State;
 use crate::model::Version;
+use crate::model::VersionId;
 use crate::policy::Policy;
 use crate::policy::meant::Key;
 use crate::policy::meant::key::Retire;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// One thing that keeps an old version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -82,12 +84,14 @@ fn values(seen: &KeySeen, version: &Version) -> Vec<Blocker> {
         (count > 0).then(|| of(Keeps::Values, Some(name.clone()), count))
     });
     let mut all: Vec<Blocker> = counted.collect();
-    // What somebody accepted as lost needs no version. Before anything is destroyed, each is looked at again.
-    let accepted = seen.past.accepted.get(&version.id).copied().unwrap_or(0);
-    if all.iter().fold(0, |sum: u64, blocker| sum.saturating_add(blocker.count)) <= accepted {
+    let of_past = |counts: &BTreeMap<VersionId, u64>| counts.get(&version.id).copied().unwrap_or(0);
+    let (quarantined, accepted) = (of_past(&seen.past.quarantined), of_past(&seen.past.accepted));
+    // What waits in quarantine is told as that, and what somebody accepted as lost needs no version. Before anything is
+    // destroyed, each is looked at again.
+    let left = all.iter().fold(0, |sum: u64, blocker| sum.saturating_add(blocker.count));
+    if left <= quarantined.saturating_add(accepted) {
         all.clear();
     }
-    let quarantined = seen.past.quarantined.get(&version.id).copied().unwrap_or(0);
     if quarantined > 0 {
         all.push(of(Keeps::Quarantined, None, quarantined));
     }

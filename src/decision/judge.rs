@@ -150,14 +150,18 @@ impl Case<'_> {
     /// Values under versions of one kind, with the version they are under.
     fn under(&self, seen: &KeySeen, of: impl Fn(&Version) -> bool) -> Vec<(State, Reason)> {
         let mut found = Vec::new();
-        for (store, census) in seen.stores.iter().filter_map(|(name, store)| Some((name, store.census.as_ref()?))) {
-            for version in seen.key.versions.iter().filter(|version| of(version)) {
-                let count = census.of(&version.id);
-                if count > 0 {
-                    let version_id = version.id.clone();
-                    let reason = Reason::ValuesUnderRetired { store: store.clone(), version: version_id, count };
-                    found.push((version.state, reason));
-                }
+        for version in seen.key.versions.iter().filter(|version| of(version)) {
+            let counted = seen.stores.iter().filter_map(|(name, store)| Some((name, store.census.as_ref()?)));
+            let counts: Vec<_> = counted.map(|(store, census)| (store, census.of(&version.id))).collect();
+            let left = counts.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+            // What somebody accepted as lost opens under no version, and calls nobody back.
+            if left <= seen.past.accepted.get(&version.id).copied().unwrap_or(0) {
+                continue;
+            }
+            for (store, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+                let version_id = version.id.clone();
+                let reason = Reason::ValuesUnderRetired { store: store.clone(), version: version_id, count };
+                found.push((version.state, reason));
             }
         }
         found
