@@ -155,7 +155,8 @@ impl World {
     /// What a command prints, as it is.
     fn shown(&self, args: &str) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyrota"));
-        let output = command.args(words(args)).current_dir(self.folder.path()).env_clear().output().unwrap();
+        command.args(words(args)).current_dir(self.folder.path()).env_clear().env("COLUMNS", "200");
+        let output = command.output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
 
