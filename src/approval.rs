@@ -131,8 +131,9 @@ fn opening(plan: &Plan, now: Hour, named: &[(KeyName, VersionId)]) -> Result<(),
     let need = plan.settings.approval.as_ref().map(|approval| &approval.need);
     let risks = plan.units.iter().flat_map(|unit| unit.steps.iter().map(|step| step.risk));
     let risks: std::collections::BTreeSet<Risk> = risks.collect();
-    for (class, count) in need.into_iter().flatten().filter(|(class, count)| **count > 0 && risks.contains(class)) {
-        return Err(Denied::Voices(*class, *count));
+    let silent = need.into_iter().flatten().find(|(class, count)| **count > 0 && risks.contains(class));
+    match silent {
+        Some((class, count)) => Err(Denied::Voices(*class, *count)),
+        None => Ok(()),
     }
-    Ok(())
 }

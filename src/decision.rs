@@ -3,6 +3,7 @@
 //! Never here: asking the world, drawing steps.
 
 pub mod blocker;
+pub mod calendar;
 pub mod judge;
 pub mod lead;
 pub mod reason;

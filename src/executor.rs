@@ -5,6 +5,7 @@
 pub mod cancel;
 pub mod desk;
 pub mod gates;
+pub mod keep;
 pub mod people;
 pub mod perform;
 pub mod rewrap;
@@ -30,12 +31,14 @@ use crate::course::Times;
 use crate::course::facts::Fact;
 use crate::fault::Fault;
 use crate::journal::Event;
+use crate::journal::Opened;
 use crate::journal::Standing;
 use crate::journal::Stands;
 use crate::journal::StepName;
 use crate::model::Hour;
 use crate::model::Risk;
 use crate::model::Span;
+use crate::plan::Gate;
 use crate::plan::Plan;
 use crate::plan::Unit;
 use crate::plan::progress::At;
@@ -43,6 +46,7 @@ use crate::plan::progress::Progress;
 use crate::port::world::World;
 use perform::Outcome;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 
@@ -61,6 +65,8 @@ pub struct Executor<'a, 'd> {
     pub screen: &'a mut dyn Screen,
     /// Whether to stay at gates until they open.
     pub wait: bool,
+    /// The folder for pre-images.
+    pub pre_images: &'a Path,
     /// Raised when somebody asks us to stop.
     pub stop: &'a AtomicBool,
 }
@@ -154,8 +160,17 @@ fn open(executor: &mut Executor<'_, '_>) -> Result<(), Fault> {
     if executor.desk.standing(id).is_some() {
         return executor.desk.go_on(id);
     }
-    scene::same_world(executor.approved.plan(), executor.world)?;
     let plan: &Plan = executor.approved.plan();
+    for planned in plan.units.iter().flat_map(|unit| &unit.keys) {
+        let known = executor.desk.ledger().keys.get(&planned.name);
+        if let Some(run) = known.and_then(|known| known.open_run.as_ref()) {
+            let fault = Fault::give_up("open this plan", format!("`{}` is under way in `{run}`", planned.name));
+            return Err(
+                fault.hint(format!("go on with it by `keyrota apply`, or give it up by `keyrota cancel {run}`"))
+            );
+        }
+    }
+    scene::same_world(plan, executor.world)?;
     executor.desk.open(id, executor.approved.intent(), plan)
 }
 
@@ -210,6 +225,16 @@ fn look_at_gates(
     Ok(course::facts(unit, progress, times, &seen, &plan.settings.calendar, now))
 }
 
+/// A gate that stands open as its step begins.
+fn waited(step: &StepName, gate: &Gate) -> Event {
+    let because = match gate {
+        Gate::After { .. } | Gate::NotAfter { .. } | Gate::Window { .. } => Opened::Time,
+        Gate::Proof { .. } => Opened::Proof,
+        Gate::Approval { .. } => Opened::Hand,
+    };
+    Event::Waited { step: step.clone(), gate: crate::plan::phrase::gate(gate), because }
+}
+
 /// Performs every step that is ready: intents of all in one write, then one act after the other.
 fn perform_all(
     executor: &mut Executor<'_, '_>,
@@ -231,9 +256,7 @@ fn perform_all(
         let scene = scene::Scene::new(plan, unit, step, standing, names.get(at).map_or(&[], Vec::as_slice), index)?;
         match perform::prepare(executor.world, &scene, standing.step(&step_name)) {
             Ok(prepared) => {
-                if attempt == 1 {
-                    intents.extend(gates::opened(step, &step_name));
-                }
+                intents.extend(step.gates.iter().filter(|_| attempt == 1).map(|gate| waited(&step_name, gate)));
                 intents.push(Event::Intent { step: step_name.clone(), attempt, mark: prepared.mark() });
                 begun.push((at, index, scene, prepared, step_name, attempt));
             }

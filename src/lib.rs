@@ -46,6 +46,7 @@ pub mod prove;
 pub mod render;
 pub mod report;
 pub mod secret;
+pub mod simulated;
 pub mod store;
 pub mod survey;
 pub mod template;

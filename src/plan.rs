@@ -14,9 +14,6 @@ pub mod phrase;
 pub mod progress;
 pub mod proof;
 pub mod rule;
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
-pub(crate) mod sample;
 pub mod step;
 pub mod words;
 

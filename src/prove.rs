@@ -6,10 +6,12 @@
 pub mod act;
 pub mod event;
 pub mod judge;
+mod keys;
 pub mod model;
 pub mod shape;
 pub mod state;
 pub mod story;
+mod structure;
 pub mod timing;
 pub mod world;
 
@@ -20,51 +22,59 @@ use crate::digest::Digest;
 use crate::plan::Plan;
 use crate::plan::Proof;
 use crate::plan::Unit;
-use crate::policy::Policy;
+use model::Visited;
 use std::collections::BTreeMap;
+use world::Flaws;
 use world::World;
 
 /// Proves every unit of a plan, and writes the proofs into it. Equal shapes are checked once.
 ///
 /// # Errors
 /// The first violation that was found, with the story that leads there.
-pub fn check(mut plan: Plan) -> Result<Plan, Box<Violation>> {
-    let mut known: BTreeMap<Digest, Proof> = BTreeMap::new();
-    let hour = plan.made;
-    for unit in &mut plan.units {
-        let mut proofs = Vec::new();
-        for slot in 0..unit.keys.len() {
-            let Some(world) = World::of(unit, slot, &plan.policies, hour) else { continue };
-            let shape = shape::digest(&world);
-            let proof = match known.get(&shape) {
-                Some(proof) => proof.clone(),
-                None => {
-                    let proof = model::check(&world, shape)?;
-                    known.insert(shape, proof.clone());
-                    proof
-                }
-            };
-            proofs.push(proof);
-        }
-        unit.proof = join(proofs);
+pub fn check(plan: Plan) -> Result<Plan, Box<Violation>> {
+    check_with(plan, Flaws::default())
+}
+
+/// As [`check`], in a world where plans are carried out with these faults: so tests see that each is noticed.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_with(mut plan: Plan, flaws: Flaws) -> Result<Plan, Box<Violation>> {
+    keys::check(&plan)?;
+    let mut known: BTreeMap<Digest, Visited> = BTreeMap::new();
+    let mut proofs = Vec::with_capacity(plan.units.len());
+    for unit in &plan.units {
+        proofs.push(unit_proof(&plan, unit, flaws, &mut known)?);
+    }
+    for (unit, proof) in plan.units.iter_mut().zip(proofs) {
+        unit.proof = proof;
     }
     Ok(plan)
 }
 
-/// Proves one key of a unit.
-///
-/// # Errors
-/// The violation that was found, with the story that leads there.
-pub fn check_key(
+fn unit_proof(
+    plan: &Plan,
     unit: &Unit,
-    slot: usize,
-    policies: &[Policy],
-    hour: crate::model::Hour,
+    flaws: Flaws,
+    known: &mut BTreeMap<Digest, Visited>,
 ) -> Result<Option<Proof>, Box<Violation>> {
-    match World::of(unit, slot, policies, hour) {
-        Some(world) => model::check(&world, shape::digest(&world)).map(Some),
-        None => Ok(None),
+    let mut proofs = Vec::new();
+    for slot in 0..unit.keys.len() {
+        for from in 0..world::pairs(plan, unit, slot) {
+            let Some(world) = World::of(plan, unit, slot, from).map(|world| world.with(flaws)) else { continue };
+            structure::check(plan, unit, slot, &world)?;
+            let shape = shape::digest(&world);
+            let visited = match known.get(&shape) {
+                Some(visited) => *visited,
+                None => model::check(&world)?,
+            };
+            known.insert(shape, visited);
+            if from == 0 {
+                proofs.push(story::proof(&world, shape, visited));
+            }
+        }
     }
+    Ok(join(proofs))
 }
 
 /// The proof of a unit: its keys' proofs, told together. The order between keys is in the graph itself.

@@ -15,6 +15,3 @@ mod rest;
 mod words;
 
 pub use terminal::Paper;
-
-#[cfg(test)]
-mod tests;

@@ -6,6 +6,8 @@ use crate::cli::console::Console;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Fail;
 use crate::cli::list;
+use crate::cli::notice;
+use crate::cli::notice::Notices;
 use crate::cli::plan::PLAN_BYTES_MAX;
 use crate::cli::project;
 use crate::cli::show::unreadable;
@@ -89,10 +91,14 @@ fn carry_out(
 ) -> Result<Exit, Fail> {
     let plan = approved.plan();
     let wired = wire::Wired::new(folder, &plan.policies, &plan.settings.allow, Arc::clone(stop))?;
-    let mut screen = list::Progress::new(console);
-    let mut executor = Executor { approved, world: &wired, desk, screen: &mut screen, wait: args.wait, stop };
+    let mut untold = Vec::new();
+    let mut screen = Notices::new(list::Progress::new(console), folder, plan, &mut untold);
+    let pre_images = wire::pre_images(folder, &plan.settings);
+    let mut executor =
+        Executor { approved, world: &wired, desk, screen: &mut screen, wait: args.wait, pre_images: &pre_images, stop };
     let ended = executor::run(&mut executor)?;
     drop(screen);
+    notice::complain(console, &untold);
     let head = desk.head()?;
     list::ended(console, approved, desk, &ended);
     console.say(&head.to_string());

@@ -34,6 +34,10 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show a whole rotation in a small world of its own, in seconds.
+    Demo(super::demo::Args),
+    /// Make a project's folder with a commented policy.
+    Init(super::init::Args),
     /// Say everything that is wrong or doubtful in the policies.
     Validate(super::validate::Args),
     /// Decide what is due, draw it, prove it, show it.
@@ -72,6 +76,8 @@ impl Args {
     pub(super) fn run(self, console: &mut Console) -> Result<Exit, Fail> {
         let folder = &self.project;
         match self.command {
+            Command::Demo(args) => super::demo::run(&args, console),
+            Command::Init(args) => super::init::run(folder, &args, console),
             Command::Validate(args) => super::validate::run(folder, &args, console),
             Command::Plan(args) => super::plan::run(folder, &args, console),
             Command::Show(args) => super::show::run(&args, console),

@@ -18,11 +18,13 @@ use indicatif::ProgressStyle;
 pub(super) struct Progress<'a> {
     console: &'a mut Console,
     bar: Option<ProgressBar>,
+    /// What was last said of gates: while nothing changes it is not said again.
+    waiting: Vec<String>,
 }
 
 impl<'a> Progress<'a> {
     pub(super) fn new(console: &'a mut Console) -> Self {
-        Self { console, bar: None }
+        Self { console, bar: None, waiting: Vec::new() }
     }
 
     fn line(&mut self, text: &str) {
@@ -73,15 +75,17 @@ impl Screen for Progress<'_> {
                 }
             }
             Told::Waiting { held } => {
-                for held in held.iter() {
-                    self.line(&format!("{}: {}", held.step, waits(held)));
+                let lines: Vec<String> = held.iter().map(|held| format!("{}: {}", held.step, waits(held))).collect();
+                for line in lines.iter().filter(|line| !self.waiting.contains(line)).cloned().collect::<Vec<_>>() {
+                    self.line(&line);
                 }
+                self.waiting = lines;
             }
         }
     }
 }
 
-fn fact_text(fact: &Fact) -> String {
+pub(super) fn fact_text(fact: &Fact) -> String {
     match fact {
         Fact::Yes(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         Fact::Count(count) => count.to_string(),
@@ -142,6 +146,9 @@ pub(super) fn ended(console: &mut Console, approved: &Approved, desk: &Desk<'_>,
         }
         Ended::Late { late, held } => {
             gates(console, "A gate was missed. Nothing was taken away; both versions stay readable.", late);
+            for rescue in rescues(approved, late) {
+                console.out(&rescue);
+            }
             gates(console, "", held);
         }
         Ended::Failed { failed, held } => {
@@ -152,6 +159,24 @@ pub(super) fn ended(console: &mut Console, approved: &Approved, desk: &Desk<'_>,
         }
     }
     console.out(&crate::cli::leave::line(approved.plan(), desk.standing(approved.id()), desk.now()));
+}
+
+/// How silent members are made to know: by their restart, with the policy's own command.
+fn rescues(approved: &Approved, late: &[Held]) -> Vec<String> {
+    let mut found = Vec::new();
+    for unit in &approved.plan().units {
+        for (step, name) in unit.steps.iter().zip(unit.step_names()) {
+            let Some(fleet) = step.part.fleet().filter(|_| late.iter().any(|held| held.step == name)) else { continue };
+            let key = unit.keys.get(step.key).map(|key| key.name.policy());
+            let policy = approved.plan().policies.iter().find(|policy| Some(&policy.name) == key);
+            let Some(restart) = policy.and_then(|p| p.fleets.get(fleet)).and_then(|f| f.restart.as_ref()) else {
+                continue;
+            };
+            let words: Vec<&str> = restart.command.iter().map(crate::template::Template::as_str).collect();
+            found.push(format!("  restart `{fleet}`, so that its members look again: {}", visible(&words.join(" "))));
+        }
+    }
+    found
 }
 
 fn gates(console: &mut Console, head: &str, held: &[Held]) {

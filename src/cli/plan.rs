@@ -67,10 +67,8 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     let drawn = plan::draw(&read.project, &inventory, decisions, &wish, None).map_err(cyclic)?;
     let document = Document::of(prove::check(drawn)?);
     let empty = document.plan().units.is_empty();
-    if let Some(out) = &args.out {
-        if !empty {
-            disk::write_whole(out, document.bytes(), disk::PRIVATE_FILE)?;
-        }
+    if let Some(out) = args.out.as_ref().filter(|_| !empty) {
+        disk::write_whole(out, document.bytes(), disk::PRIVATE_FILE)?;
     }
     show(&document, args, console)?;
     Ok(match (args.exit_code, empty, blocked) {
@@ -125,7 +123,7 @@ fn known(project: &Project, wish: &Wish) -> Result<(), Fail> {
     Err(Fail::refused(format!("no policy has a key `{key}`"), hint))
 }
 
-fn cyclic(cycle: crate::plan::graph::Cycle) -> Fail {
+pub(super) fn cyclic(cycle: crate::plan::graph::Cycle) -> Fail {
     let parts: Vec<String> = cycle.0.iter().map(crate::plan::phrase::title).collect();
     let why = format!("these steps would each have to come before the others: {}", parts.join("; "));
     Fail::Fault(crate::fault::Fault::report_bug("put the steps of a plan in order", why))

@@ -13,6 +13,7 @@ use crate::policy::meant::project::Settings;
 use crate::port::clock::Clock;
 use crate::probe::clock::Machine;
 use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -48,6 +49,14 @@ pub(super) fn home(folder: &Path, settings: &Settings) -> Result<Local, Fail> {
         Home::Postgres { .. } => {
             Err(Fail::refused("this build cannot keep its journal in PostgreSQL", "use `[home] type = \"local\"`"))
         }
+    }
+}
+
+/// The folder for pre-images.
+pub(super) fn pre_images(folder: &Path, settings: &Settings) -> PathBuf {
+    match &settings.home {
+        Home::Local { path } => folder.join(path).join("pre-images"),
+        Home::Postgres { .. } => folder.join(".keyrota").join("pre-images"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Gates against the world: which stand open, until when the others stay shut, which were missed.
 
 use crate::course::Door;
-use crate::course::calendar;
+use crate::decision::calendar;
 use crate::model::Hour;
 use crate::model::Name;
 use crate::model::Risk;
@@ -82,8 +82,8 @@ fn fact(
         return fact;
     }
     // Spans count from the last of what the step needs, or from the opening of the run.
-    let needed = step.needs.iter().map(|need| times.done.get(need.step).copied().flatten());
-    let from = needed.fold(Some(times.opened), |latest, done| Some(latest?.max(done?)));
+    let mut needed = step.needs.iter().map(|need| times.done.get(need.step).copied().flatten());
+    let from = needed.try_fold(times.opened, |latest, done| Some(latest.max(done?)));
     let Some(from) = from else {
         fact.door = Door::Shut;
         return fact;

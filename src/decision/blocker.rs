@@ -39,24 +39,26 @@ impl Blocker {
 pub fn blockers(policy: &Policy, key: &Key, seen: &KeySeen, version: &Version, hour: Hour) -> Vec<Blocker> {
     let Some(able) = &seen.able else { return Vec::new() };
     let mut all = Vec::new();
+    if key.retire == Retire::Never {
+        all.push(Blocker::of(Keeps::Never));
+    }
+    let (values, pinned): (Vec<_>, Vec<_>) =
+        values(seen, version).into_iter().partition(|blocker| blocker.because == Keeps::Values);
+    all.extend(pinned);
     if version.state == State::DecryptOnly && able.disables != Disables::No {
         all.push(Blocker::of(Keeps::NotRetired));
     }
     let destroy_after = match key.retire {
-        Retire::Never => {
-            all.push(Blocker::of(Keeps::Never));
-            None
-        }
-        Retire::After { destroy_after: None, .. } => {
-            all.push(Blocker::of(Keeps::NoDestroyAfter));
-            None
-        }
+        Retire::Never => None,
         Retire::After { destroy_after, .. } => destroy_after,
     };
+    if destroy_after.is_none() && key.retire != Retire::Never {
+        all.push(Blocker::of(Keeps::NoDestroyAfter));
+    }
     if !able.destroys {
         all.push(Blocker::of(Keeps::CannotDestroy));
     }
-    all.extend(values(seen, version));
+    all.extend(values);
     let since = out_of_use(able, seen, version);
     if since.is_none() && all.is_empty() {
         all.push(Blocker::of(Keeps::NotRetired));

@@ -7,7 +7,7 @@ use crate::decision::Verdict;
 use crate::decision::Wish;
 use crate::decision::blocker::blockers;
 use crate::decision::blocker::out_of_use;
-use crate::decision::lead::lead;
+use crate::decision::lead::Ways;
 use crate::decision::reason::Keeps;
 use crate::inventory::Disables;
 use crate::inventory::Inventory;
@@ -20,9 +20,9 @@ use crate::model::State;
 use crate::model::Version;
 use crate::policy::Policy;
 use crate::policy::Project;
-use crate::policy::meant::Fleet;
 use crate::policy::meant::Key;
 use crate::policy::meant::key::Retire;
+use crate::policy::meant::project::Calendar;
 use std::collections::BTreeMap;
 
 /// A decision for every key of the project.
@@ -32,7 +32,8 @@ pub fn decide(project: &Project, inventory: &Inventory, wish: &Wish) -> Vec<Deci
     for policy in &project.policies {
         for (name, key) in &policy.keys {
             let whole = policy.key_name(name);
-            let case = Case { policy, key, hour: inventory.hour, wish, name: &whole };
+            let calendar = &project.settings.calendar;
+            let case = Case { policy, key, calendar, hour: inventory.hour, wish, name: &whole };
             decisions.push(match inventory.keys.get(&whole) {
                 Some(seen) => case.decide(seen),
                 None => case.unseen(),
@@ -68,6 +69,7 @@ fn key_of<'a>(project: &'a Project, name: &KeyName) -> Option<&'a Key> {
 struct Case<'a> {
     policy: &'a Policy,
     key: &'a Key,
+    calendar: &'a Calendar,
     hour: Hour,
     wish: &'a Wish,
     name: &'a KeyName,
@@ -85,17 +87,32 @@ impl Case<'_> {
     }
 
     fn decide(&self, seen: &KeySeen) -> Decision {
-        let fleets: Vec<&Fleet> = self.key.used_by.iter().filter_map(|name| self.policy.fleets.get(name)).collect();
-        let lead = lead(self.key, &fleets, seen.able.as_ref(), Span::ZERO);
-        let mut decision = self.blocked(seen).unwrap_or_else(|| self.judge(seen, lead));
         let current = seen.key.current();
         let due_by =
             current.and_then(|version| self.current_since(seen, version)).map(|h| self.key.rotate_every.after(h));
+        let lead = self.lead(seen, due_by);
+        let mut decision = self.blocked(seen).unwrap_or_else(|| self.judge(seen, lead));
         decision.due_by = due_by;
         decision.start_by = due_by.map(|due| lead.total().plus(self.key.early_by).before(due));
         decision.lead = lead;
         decision.reasons.extend(seen.drift.iter().map(|drift| Reason::Drifted { drift: drift.clone() }));
+        let quarantined = seen.past.quarantined.iter().filter(|(_, count)| **count > 0);
+        let told = quarantined.map(|(id, count)| Reason::Quarantined { version: id.clone(), count: *count });
+        decision.reasons.extend(told);
+        let census = seen.stores.iter().filter_map(|(name, store)| Some((name, store.census.as_ref()?.strange)));
+        let strange = census.filter(|(_, count)| *count > 0);
+        decision.reasons.extend(strange.map(|(name, count)| Reason::Strange { store: name.clone(), count }));
         decision
+    }
+
+    /// How long a rotation takes that has to be over by then.
+    fn lead(&self, seen: &KeySeen, due_by: Option<Hour>) -> Lead {
+        let fleets = self.key.used_by.iter().filter_map(|name| self.policy.fleets.get_key_value(name)).collect();
+        let current = seen.key.current().map(|version| &version.id);
+        let census = seen.stores.values().filter_map(|store| store.census.as_ref());
+        let values = current.map_or(0, |id| census.map(|census| census.of(id)).sum());
+        let ways = Ways { key: self.key, fleets, able: seen.able, values };
+        ways.lead().with_window(&ways, self.calendar, due_by)
     }
 
     /// What must be settled before anything else.
@@ -170,8 +187,6 @@ impl Case<'_> {
     /// What an earlier rotation left to be done: values to move, or a version to retire.
     fn behind(&self, seen: &KeySeen) -> Vec<Reason> {
         let mut reasons = Vec::new();
-        let disables = seen.able.is_some_and(|able| able.disables != Disables::No);
-        let retires = disables && matches!(self.key.retire, Retire::After { .. });
         for version in seen.key.versions.iter().filter(|version| version.state == State::DecryptOnly) {
             let of = |counts: &BTreeMap<_, u64>| counts.get(&version.id).copied().unwrap_or(0);
             let (quarantined, accepted) = (of(&seen.past.quarantined), of(&seen.past.accepted));
@@ -187,11 +202,27 @@ impl Case<'_> {
                         count,
                     }),
                 );
-            } else if retires && quarantined == 0 {
-                reasons.push(Reason::NotRetired { version: version.id.clone() });
+            } else if quarantined == 0 && self.retires(seen) {
+                let version = version.id.clone();
+                reasons.push(Reason::Kept { version, until: None, because: Keeps::NotRetired });
             }
         }
         reasons
+    }
+
+    /// Whether an old version that nothing is under is to be disabled.
+    fn retires(&self, seen: &KeySeen) -> bool {
+        let disables = seen.able.is_some_and(|able| able.disables != Disables::No);
+        disables && matches!(self.key.retire, Retire::After { .. })
+    }
+
+    /// Whether somebody asked to destroy versions of this key.
+    fn is_to_destroy(&self) -> bool {
+        match self.wish {
+            Wish::Destroy => true,
+            Wish::DestroyOne(key, _) => key == self.name,
+            Wish::WhatIsDue | Wish::Rotate(_) => false,
+        }
     }
 
     fn due(&self, seen: &KeySeen, current: &Version, lead: Lead) -> Decision {
@@ -230,15 +261,15 @@ impl Case<'_> {
             }
         };
         let verdict = verdict.max_urgency(by_age);
-        if verdict == Verdict::Well {
-            return self.old_versions(seen, reasons);
+        // Whoever asks to destroy is told of that, due or not.
+        if verdict == Verdict::Well || self.is_to_destroy() {
+            return self.old_versions(seen, verdict, reasons);
         }
         self.says(verdict, reasons)
     }
 
     /// A key that is well may still have an old version whose time has come.
-    fn old_versions(&self, seen: &KeySeen, mut reasons: Vec<Reason>) -> Decision {
-        let mut verdict = Verdict::Well;
+    fn old_versions(&self, seen: &KeySeen, mut verdict: Verdict, mut reasons: Vec<Reason>) -> Decision {
         for version in &seen.key.versions {
             match keeps(self.policy, self.key, seen, version, self.hour) {
                 Some(Keep::Until(until, because)) => {
@@ -256,7 +287,9 @@ impl Case<'_> {
 
     fn current_since(&self, seen: &KeySeen, version: &Version) -> Option<Hour> {
         let journal = seen.past.current_since.get(&version.id).copied();
-        journal.or(version.current_since).or(version.born).or(self.key.born)
+        // `born` tells when the first version was made, and of no other.
+        let first = seen.key.versions.first().is_some_and(|first| first.id == version.id);
+        journal.or(version.current_since).or(version.born).or(self.key.born.filter(|_| first))
     }
 }
 

@@ -13,6 +13,7 @@ use crate::journal::StepRecord;
 use crate::model::Change;
 use crate::model::KeyName;
 use crate::plan::Part;
+use crate::policy::meant::check::When;
 use crate::port::backend::Prepared;
 use crate::port::world::World;
 
@@ -91,7 +92,15 @@ pub(super) fn act(
         Part::Wait { .. } => Ok(Outcome::done()),
         Part::Check { when, .. } => people::check(world, scene, *when),
         Part::Add => versions::add(executor, scene, chosen),
-        Part::Enable | Part::Switch | Part::Retire | Part::Destroy => versions::change(executor, scene),
+        Part::Enable | Part::Switch => versions::change(executor, scene),
+        Part::Retire | Part::Destroy => match versions::is_done(world, scene) {
+            Ok(true) => versions::change(executor, scene),
+            Ok(false) => match look_again(executor, scene, step)? {
+                Outcome::Done { .. } => versions::change(executor, scene),
+                other => return Ok(other),
+            },
+            Err(fault) => Err(fault),
+        },
         Part::Deliver { fleet } => people::deliver(world, scene, fleet),
         Part::Withdraw { fleet } => people::withdraw(world, scene, fleet),
         Part::Restart { fleet, member, .. } => people::restart(executor, scene, step, fleet, member.as_ref()),
@@ -103,4 +112,20 @@ pub(super) fn act(
         Part::Recount => return values::recount(executor, scene),
     };
     Ok(outcome.unwrap_or_else(Outcome::Failed))
+}
+
+/// The last look before a version is taken out of use. The step that moved or counted may have been done weeks ago: a run
+/// stops where it is stopped, and meanwhile a backup may come back or a late writer land.
+fn look_again(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
+    if scene.step.part == Part::Destroy
+        && let Err(fault) = people::check(executor.world, scene, When::Before)
+    {
+        return Ok(fault.into());
+    }
+    match (&scene.step.part, scene.sees_values) {
+        (_, false) => Ok(Outcome::done()),
+        // What is left can still be moved.
+        (Part::Retire, true) => values::close(executor, scene, step),
+        (_, true) => values::recount(executor, scene),
+    }
 }

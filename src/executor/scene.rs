@@ -10,6 +10,7 @@ use crate::model::KeyName;
 use crate::model::Name;
 use crate::model::VersionId;
 use crate::model::Which;
+use crate::plan::Part;
 use crate::plan::Plan;
 use crate::plan::Planned;
 use crate::plan::Unit;
@@ -38,6 +39,8 @@ pub struct Scene<'a> {
     pub expected: Key,
     /// When the step before it on this key was done.
     pub since: Hour,
+    /// Whether the plan moves or counts the key's values, so that they can be looked at again.
+    pub sees_values: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -75,7 +78,9 @@ impl<'a> Scene<'a> {
                 expected = expected.after(change).unwrap_or(expected);
             }
         }
-        Ok(Self { step, planned, policy, key, old: planned.old.clone(), new, expected, since })
+        let sees = |other: &Step| other.key == step.key && matches!(other.part, Part::Close | Part::Recount);
+        let sees_values = unit.steps.iter().any(sees);
+        Ok(Self { step, planned, policy, key, old: planned.old.clone(), new, expected, since, sees_values })
     }
 
     /// The key's whole name.
@@ -120,7 +125,11 @@ impl<'a> Scene<'a> {
     /// What templates may ask for, about one version.
     #[must_use]
     pub fn facts(&self, version: &VersionId) -> Facts {
-        let mut facts = Facts::version(version, self.fingerprint(version)).with_since(self.since);
+        let facts = Facts::version(version, self.fingerprint(version)).with_since(self.since);
+        let mut facts = facts.with("key", self.name().to_string());
+        if let Some(old) = &self.old {
+            facts = facts.with_version("old", old, self.fingerprint(old));
+        }
         if let Some(new) = &self.new {
             facts = facts.with_version("new", new, self.fingerprint(new));
         }
@@ -143,7 +152,6 @@ impl<'a> Scene<'a> {
 
 /// Whether a step's change is one of the backend's own. The turn also says `switch` where it is a rewrap.
 fn touches_backend(step: &Step) -> bool {
-    use crate::plan::Part;
     matches!(step.part, Part::Add | Part::Enable | Part::Switch | Part::Retire | Part::Destroy)
 }
 

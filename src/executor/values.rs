@@ -1,9 +1,11 @@
 //! Acts on sealed values: opened, kept, moved, counted. Every one of them goes on from the data.
 
 use crate::executor::Executor;
+use crate::executor::keep::Keeper;
 use crate::executor::people::turned;
 use crate::executor::perform::Outcome;
 use crate::executor::rewrap;
+use crate::executor::rewrap::About;
 use crate::executor::rewrap::Flow;
 use crate::executor::rewrap::Job;
 use crate::executor::rewrap::Progress;
@@ -22,12 +24,11 @@ use crate::model::Key;
 use crate::model::KeyName;
 use crate::model::Name;
 use crate::model::VersionId;
-use crate::plan::Part;
 use crate::policy::Policy;
 use crate::policy::meant;
 use crate::policy::meant::store::Place;
 use crate::port::backend::Failed;
-use crate::port::facts::Facts as About;
+use crate::port::facts::Facts as VersionFacts;
 use crate::port::store::Block;
 use crate::port::store::Store;
 use crate::port::store::Versions;
@@ -68,7 +69,7 @@ pub fn lots_of<'a>(
 ) -> Result<Vec<Lot<'a>>, Fault> {
     let mut versions = Versions::new();
     for version in &seen.versions {
-        let facts = About::of(version);
+        let facts = VersionFacts::of(version);
         let words =
             ["n", "sha256"].into_iter().filter_map(|word| Some((word.to_owned(), facts.know(word)?.into_owned())));
         versions = versions.with(version.id.clone(), words);
@@ -106,13 +107,16 @@ struct Follower<'a, 'b, 'd> {
     key: crate::model::KeyName,
     step: StepName,
     store: Name,
-    quarantined: u64,
+    keeper: Option<Keeper>,
     journal: Option<Fault>,
 }
 
 impl rewrap::Watch for Follower<'_, '_, '_> {
+    fn keep(&mut self, about: &About<'_>) -> Result<(), Fault> {
+        self.keeper.as_mut().map_or(Ok(()), |keeper| keeper.keep(about))
+    }
+
     fn quarantined(&mut self, value: &Quarantined) -> Result<(), Fault> {
-        self.quarantined = self.quarantined.saturating_add(1);
         let at = place(&self.store, value);
         let known = self.executor.desk.ledger().keys.get(&self.key);
         if known.is_some_and(|known| known.quarantine.contains_key(&at) || known.accepted.contains_key(&at)) {
@@ -176,11 +180,15 @@ fn move_all(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName)
     };
     let (mut moved, mut rounds) = (0_u64, 0_u64);
     for lot in &lots {
+        let keeper = match keeper(executor, scene, &lot.name) {
+            Ok(keeper) => keeper,
+            Err(fault) => return Ok(fault.into()),
+        };
         let mut follower = Follower {
             key: scene.name().clone(),
             step: step.clone(),
             store: lot.name.clone(),
-            quarantined: 0,
+            keeper,
             journal: None,
             executor,
         };
@@ -365,16 +373,23 @@ impl rewrap::Watch for Quiet<'_> {
     }
 }
 
-/// Keeps pre-images. Wrapped values are kept by the rewrap itself, chunk by chunk; here it is seen to that there
-/// is a place for them.
+/// Sees to it that there is a place for pre-images. The wrapped values themselves are kept by the rewrap, chunk by
+/// chunk, before it replaces them.
 pub(super) fn keep(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
-    let _ = executor;
-    let Some(wanted) = &scene.key.pre_images else { return Ok(Outcome::done()) };
-    match (scene.step.part.clone(), wanted.to.as_str()) {
-        (Part::Keep, "file") => Ok(Outcome::done()),
-        (_, other) => {
-            let doing = format!("keep pre-images of `{}`", scene.name());
-            Err(Fault::give_up(doing, format!("this build cannot keep them in `{other}`")).hint("use `to = \"file\"`"))
-        }
+    for name in &scene.key.seals {
+        keeper(executor, scene, name)?;
     }
+    Ok(Outcome::done())
+}
+
+/// Who keeps pre-images of one store, where the policy asks for them.
+fn keeper(executor: &Executor<'_, '_>, scene: &Scene<'_>, store: &Name) -> Result<Option<Keeper>, Fault> {
+    let Some(wanted) = &scene.key.pre_images else { return Ok(None) };
+    if wanted.to != "file" {
+        let doing = format!("keep pre-images of `{}`", scene.name());
+        return Err(Fault::give_up(doing, format!("this build cannot keep them in `{}`", wanted.to))
+            .hint("use `to = \"file\"`"));
+    }
+    let run = executor.desk.run()?;
+    Keeper::open(executor.pre_images, run.as_str(), scene.name(), store).map(Some)
 }

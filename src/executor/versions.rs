@@ -60,15 +60,26 @@ pub(super) fn add(executor: &Executor<'_, '_>, scene: &Scene<'_>, chosen: Chosen
     taken(executor, scene, &change)
 }
 
-/// Switches, disables, enables or destroys.
-pub(super) fn change(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
-    let change = match scene.step.part {
+/// What a step wants to be changed.
+fn wanted(scene: &Scene<'_>) -> Result<Change, Fault> {
+    Ok(match scene.step.part {
         Part::Switch => Change::Switch { to: scene.new_version()?.clone() },
         Part::Enable => Change::Enable { version: scene.old_version()?.clone() },
         Part::Retire => Change::Retire { version: scene.old_version()?.clone() },
         Part::Destroy => Change::Destroy { version: scene.old_version()?.clone() },
         _ => return Err(Fault::report_bug("change a version", "the step is not such an act")),
-    };
+    })
+}
+
+/// Whether an earlier attempt of this act has left the world as the act would.
+pub(super) fn is_done(world: &dyn World, scene: &Scene<'_>) -> Result<bool, Fault> {
+    let seen = world.backend(scene.name(), &scene.key.backend)?.look(&scene.key.at)?.key;
+    Ok(scene.expected.after(&wanted(scene)?).is_ok_and(|after| differ(&after, &seen).is_empty()))
+}
+
+/// Switches, disables, enables or destroys.
+pub(super) fn change(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+    let change = wanted(scene)?;
     let backend = executor.world.backend(scene.name(), &scene.key.backend)?;
     let seen = backend.look(&scene.key.at)?.key;
     let after = scene.expected.after(&change);

@@ -140,7 +140,7 @@ impl fmt::Display for Span {
         let mut left = self.0;
         for (unit, seconds) in UNITS {
             // Whole hours up to four days read better as hours: `48h`, not `2d`; nobody says `1d1h`.
-            if unit == 'd' && left < 5 * DAY && left % DAY != 0 || unit == 'd' && self.0 <= 2 * DAY {
+            if unit == 'd' && left < 5 * DAY && !left.is_multiple_of(DAY) || unit == 'd' && self.0 <= 2 * DAY {
                 continue;
             }
             if left >= seconds {

@@ -62,7 +62,7 @@ impl Document {
             Some(other) => return Err(Refused::OtherFormat { format: other.to_owned() }),
             None => return Err(Refused::NotAPlan),
         }
-        let plan = line::read(&bytes)?;
+        let plan = line::read(&bytes, STEPS_MAX)?;
         let written = write::write(&plan);
         if written != bytes {
             let same = written.iter().zip(&bytes).take_while(|(ours, theirs)| ours == theirs).count();
@@ -107,6 +107,3 @@ fn format(bytes: &[u8]) -> Option<&str> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '/' | '.');
     (name.starts_with("keyrota-plan/") && name.chars().all(fits)).then_some(name)
 }
-
-#[cfg(test)]
-mod tests;

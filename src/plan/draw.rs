@@ -7,12 +7,14 @@ use crate::inventory::Inventory;
 use crate::inventory::KeySeen;
 use crate::model::Hour;
 use crate::model::KeyName;
+use crate::model::Risk;
 use crate::model::Span;
 use crate::model::State;
 use crate::model::Version;
 use crate::model::VersionId;
 use crate::model::Which;
 use crate::plan::Base;
+use crate::plan::Gate;
 use crate::plan::Kind;
 use crate::plan::Plan;
 use crate::plan::Planned;
@@ -25,6 +27,7 @@ use crate::plan::rule::Code;
 use crate::policy::Policy;
 use crate::policy::Project;
 use crate::policy::meant::fleet::Holds;
+use crate::policy::meant::project::Approval;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
@@ -46,7 +49,9 @@ pub fn draw(
     let mut units = Vec::new();
     for group in group(&found) {
         let aspects: Vec<Aspect<'_>> = group.into_iter().filter_map(|at| found.get(at).cloned()).collect();
-        units.push(unit(&aspects, without)?);
+        let mut unit = unit(&aspects, inventory.hour, without)?;
+        approvals(&mut unit, project.settings.approval.as_ref());
+        units.push(unit);
     }
     let named: BTreeSet<_> = units.iter().flat_map(|unit| unit.keys.iter().map(|key| key.name.policy())).collect();
     let policies = project.policies.iter().filter(|policy| named.contains(&policy.name)).cloned().collect();
@@ -54,6 +59,16 @@ pub fn draw(
     let expires = project.settings.plans_expire.unwrap_or(EXPIRES).after(made);
     let tool = env!("CARGO_PKG_VERSION").to_owned();
     Ok(Plan { tool, made, expires, settings: project.settings.clone(), policies, decisions, units })
+}
+
+/// The voices that the project asks for, by the class of each step.
+fn approvals(unit: &mut Unit, approval: Option<&Approval>) {
+    let needs = |class: Risk| approval.is_some_and(|a| a.need.get(&class).is_some_and(|voices| *voices > 0));
+    for step in &mut unit.steps {
+        if needs(step.risk) {
+            step.gates.push(Gate::Approval { class: step.risk });
+        }
+    }
 }
 
 fn aspects<'a>(project: &'a Project, inventory: &'a Inventory, decisions: &[Decision], wish: &Wish) -> Vec<Aspect<'a>> {
@@ -64,6 +79,7 @@ fn aspects<'a>(project: &'a Project, inventory: &'a Inventory, decisions: &[Deci
         let Some((policy, key)) = policy.and_then(|p| Some((p, p.keys.get(decision.key.key())?))) else { continue };
         let Some(seen) = inventory.keys.get(&decision.key) else { continue };
         let Some(mut aspect) = Aspect::new(policy, decision.key.clone(), key, seen, kind) else { continue };
+        aspect.lead = decision.lead;
         aspect.old = old(policy, &aspect, seen, inventory.hour, wish);
         if kind == Kind::Destroy && aspect.old.is_none() {
             continue;
@@ -168,15 +184,15 @@ pub(crate) fn share(a: &Aspect<'_>, b: &Aspect<'_>) -> bool {
     ties(b).iter().any(|tie| mine.contains(tie))
 }
 
-/// Draws one unit. Also the prover's way to a smaller world of the same shape.
+/// Draws one unit as of this hour.
 ///
 /// # Errors
 /// When rules contradict each other.
-pub fn unit(aspects: &[Aspect<'_>], without: Option<Code>) -> Result<Unit, Cycle> {
+pub fn unit(aspects: &[Aspect<'_>], hour: Hour, without: Option<Code>) -> Result<Unit, Cycle> {
     let steps = aspects.iter().enumerate().flat_map(|(slot, aspect)| pass::steps(aspect, slot)).collect();
     let steps = order(aspects, steps, without)?;
     let keys = aspects.iter().filter_map(planned).collect();
-    let bounds = aspects.iter().flat_map(crate::plan::words::bounds).collect();
+    let bounds = aspects.iter().flat_map(|aspect| crate::plan::words::bounds(aspect, hour)).collect();
     Ok(Unit { keys, steps, bounds, proof: None })
 }
 

@@ -73,9 +73,14 @@ fn checks(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
             ask(When::Readable, false);
             ask(When::Switched, false);
         }
-        Kind::Follow | Kind::Reopen => ask(When::Before, true),
+        Kind::Follow => ask(When::Before, true),
+        // Nothing is waited for before values are moved, except a window.
+        Kind::Reopen if aspect.key.window.is_some() => ask(When::Before, true),
+        Kind::Reopen => {}
     }
-    ask(When::Written, false);
+    if aspect.old.is_some() {
+        ask(When::Written, false);
+    }
     if aspect.moves() && aspect.old.is_some() {
         ask(When::Moved, false);
     }
@@ -112,11 +117,13 @@ fn learning(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     let made = aspect.kind != Kind::Follow;
     for (name, fleet) in &aspect.fleets {
         let fleet_name = (*name).clone();
-        if made && fleet.deliver.is_some() {
+        // Also where the version was there before: nobody knows whether whoever made it current brought it.
+        if fleet.deliver.is_some() {
             steps.push(step(Part::Deliver { fleet: fleet_name.clone() }));
         }
         let holds_one = fleet.holds == Holds::One;
-        let learns = Aspect::learns_by_restart(fleet) || !made && Aspect::follows_by_restart(fleet);
+        let learns =
+            Aspect::learns_by_restart(fleet) || !made && fleet.point.is_none() && Aspect::follows_by_restart(fleet);
         if learns && !holds_one && fleet.restart.is_some() {
             steps.push(restart(fleet, name, None, Why::Learn));
         }
@@ -124,8 +131,9 @@ fn learning(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
             steps.push(wait);
         }
     }
-    // Grace is a gate only where the turn is an act of its own; elsewhere it is an inequality.
-    if made && aspect.turn() != Turn::Add && !aspect.key.grace.is_zero() {
+    // Grace is a gate where the turn is an act of its own, and for our own rewrap; elsewhere it is an inequality.
+    let waits = aspect.turn() != Turn::Add || aspect.old.is_some() && aspect.moves();
+    if made && waits && !aspect.key.grace.is_zero() {
         steps.push(wait(Waiting::Grace, vec![after(aspect.key.grace)]));
     }
 }
@@ -162,7 +170,7 @@ fn deadline(aspect: &Aspect<'_>, fleet: &Fleet) -> Option<Gate> {
 }
 
 /// The shortest delay after which a member writes with the newest version by itself.
-pub(crate) fn fuse(aspect: &Aspect<'_>) -> Option<Span> {
+pub fn fuse(aspect: &Aspect<'_>) -> Option<Span> {
     let delays = aspect.writers().filter_map(|(_, fleet)| match fleet.writes {
         Writes::NewestAfter(delay) => Some(delay),
         Writes::Current | Writes::Never => None,
@@ -171,7 +179,7 @@ pub(crate) fn fuse(aspect: &Aspect<'_>) -> Option<Span> {
 }
 
 /// How soon a silent member can be made to know: by its own next look, or by a restart.
-pub(crate) fn reach(fleet: &Fleet) -> Span {
+pub fn reach(fleet: &Fleet) -> Span {
     let learns = fleet.learns.at_most();
     let restart = fleet.restart.as_ref().map(|restart| restart.within);
     learns.into_iter().chain(restart).min().unwrap_or(Span::ZERO)
@@ -195,10 +203,12 @@ fn turn(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
             take_turns(name, fleet, steps);
             continue;
         }
-        if fleet.point.is_some() && aspect.kind != Kind::Follow {
+        if fleet.point.is_some() {
             steps.push(step(Part::Point { fleet: (*name).clone(), member: None }));
         }
-        if aspect.kind != Kind::Follow && Aspect::follows_by_restart(fleet) && fleet.restart.is_some() {
+        // Where the version is current already, the restart by which they learn it makes them follow it too.
+        let learning = aspect.kind == Kind::Follow && fleet.point.is_none();
+        if !learning && Aspect::follows_by_restart(fleet) && fleet.restart.is_some() {
             steps.push(restart(fleet, name, None, Why::Follow));
         }
     }
@@ -225,7 +235,8 @@ fn moving(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     if aspect.kind == Kind::Destroy || aspect.old.is_none() {
         return;
     }
-    for (name, fleet) in aspect.writers() {
+    // Nobody writes under a version that was disabled, so there is nothing to wait for when it is opened again.
+    for (name, fleet) in aspect.writers().filter(|_| aspect.kind != Kind::Reopen) {
         steps.extend(written(aspect, name, fleet));
     }
     if aspect.moves() {
@@ -243,6 +254,9 @@ fn moving(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
 fn written(aspect: &Aspect<'_>, name: &Name, fleet: &Fleet) -> Option<Step> {
     let by = match fleet.writes {
         Writes::Never => return None,
+        // Counted from the moment at which all are known to know it, or from its making.
+        Writes::NewestAfter(delay) if readable(aspect, name, fleet).is_some() => delay,
+        Writes::NewestAfter(delay) if Aspect::learns_by_restart(fleet) && fleet.restart.is_some() => delay,
         Writes::NewestAfter(delay) => learn_span(fleet).plus(delay),
         // A restart of ours ends the old writes; what follows by itself takes as long as it takes.
         Writes::Current if Aspect::follows_by_restart(fleet) || fleet.holds == Holds::One => Span::ZERO,
@@ -276,6 +290,10 @@ fn take_away(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
             if Aspect::learns_by_restart(fleet) && fleet.holds == Holds::Many && fleet.restart.is_some() {
                 steps.push(restart(fleet, name, None, Why::Forget));
             }
+            if let Learns::Every { .. } = fleet.learns {
+                let until = Waiting::Forgotten { fleet: (*name).clone() };
+                steps.push(wait(until, vec![after(learn_span(fleet))]));
+            }
         }
     }
 }
@@ -285,8 +303,9 @@ fn destroying(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     if aspect.kind != Kind::Destroy {
         return;
     }
+    // A disabled version has been out of use for long enough; where nothing disables, somebody might still write.
     let watch = aspect.longest(|fleet| learn_span(fleet).plus(fleet.in_flight).plus(fleet.caches));
-    if !watch.is_zero() {
+    if !watch.is_zero() && aspect.able.disables == Disables::No {
         steps.push(wait(Waiting::Watch, vec![after(watch)]));
     }
     if aspect.moves() {

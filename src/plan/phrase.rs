@@ -46,6 +46,9 @@ pub fn title(part: &Part) -> String {
             Waiting::Grace => "wait for the grace period".into(),
             Waiting::Written { fleet } => format!("wait until `{fleet}` writes with the new version only"),
             Waiting::Landed => "wait until what the service had under way has landed".into(),
+            Waiting::Forgotten { fleet } => {
+                format!("wait until every member of `{fleet}` has let go of the old version")
+            }
             Waiting::Soak => "let normal traffic run with the new version".into(),
             Waiting::Watch => "watch that nothing turns up under the old version".into(),
         },
@@ -92,7 +95,7 @@ pub fn undo(step: &Step, unit: &Unit) -> Option<Undo> {
         Part::Check { .. } | Part::Open | Part::Wait { .. } | Part::Recount => None,
         Part::Keep => way("delete the copies; nothing depends on them", None),
         Part::Add if fresh => way("discard it: nothing is sealed with it yet", turn.filter(|_| !step.turn)),
-        Part::Add if step.turn && writes_by_itself(step, unit) => way(STAY_OPEN, None),
+        Part::Add if step.turn && writes_by_itself(step, unit) => none(STAY_OPEN),
         Part::Switch | Part::Add if step.turn && !demotes && !fresh => none(FORWARD),
         Part::Add if step.turn => way("make the old version current again; both stay readable", gone),
         Part::Add => way("discard the new version: nobody writes with it yet", turn),
@@ -110,16 +113,16 @@ pub fn undo(step: &Step, unit: &Unit) -> Option<Undo> {
         Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close => way("move the values back to the old version", gone),
         Part::Withdraw { fleet } => way(&format!("bring the old version to `{fleet}` again"), None),
         Part::Retire => way("enable the old version again", None),
-        Part::Destroy => none("cannot be undone: the material is gone for good"),
+        Part::Destroy => none("the material is gone for good"),
     }
 }
 
 /// What going back means where a version starts to be written with by itself.
-const STAY_OPEN: &str = "do not take it away, members begin to write with it by themselves: \
+const STAY_OPEN: &str = "members begin to write with it by themselves, so it is never taken away: \
      stop here with both versions open, go on, or go forward to a newer version";
 
 /// What going back means where nothing demotes.
-const FORWARD: &str = "no switching back, its backend cannot make an old version current again: \
+const FORWARD: &str = "its backend cannot make an old version current again: \
      stop here with both versions open, go on, or go forward to a newer version";
 
 fn takes_away(step: &Step) -> bool {
@@ -137,4 +140,16 @@ fn writes_by_itself(step: &Step, unit: &Unit) -> bool {
 #[must_use]
 pub fn because(code: Code) -> &'static str {
     RULES.iter().find(|rule| rule.code == code).map_or("", |rule| rule.because)
+}
+
+/// A gate in a few words, as the journal keeps it.
+#[must_use]
+pub fn gate(gate: &Gate) -> String {
+    match gate {
+        Gate::After { by } => format!("{by} since what it needs was done"),
+        Gate::NotAfter { within } => format!("not later than {within} since what it needs was done"),
+        Gate::Proof { fleet, .. } => format!("every member of `{fleet}` proved that it knows the new version"),
+        Gate::Window { window, .. } => format!("window `{window}`"),
+        Gate::Approval { class } => format!("approval of `{class}` steps"),
+    }
 }

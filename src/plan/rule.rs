@@ -88,7 +88,7 @@ pub enum Tie {
     MemberBefore,
     /// The key, and the second one's fleet comes after the first one's by the policy.
     FleetAfter,
-    /// The key, and only the first one's fleet never writes.
+    /// The key, and only the first one's fleet never writes; unless the policy puts it after one that does.
     ReaderFirst,
     /// The second one's key comes after the first one's.
     KeyAfter,
@@ -120,7 +120,7 @@ pub const RULES: &[Rule] = &[
     ),
     row(
         Code::R02,
-        is!(Part::Recount),
+        is!(Part::Recount | Part::Wait { until: Waiting::Forgotten { .. } }),
         is!(Part::Check { when: When::Before, again: true }),
         Tie::Destroying,
         "hours lie between the first check and this one",
@@ -224,7 +224,7 @@ pub const RULES: &[Rule] = &[
     ),
     row(
         Code::R37,
-        is!(Part::Restart { why: Why::Follow, .. }),
+        is!(Part::Restart { why: Why::Learn | Why::Follow, .. }),
         is!(Part::Rewrap { service: true }),
         Tie::Key,
         "a service moves its values to the version that it knows as current",
@@ -253,13 +253,15 @@ pub const RULES: &[Rule] = &[
     row(
         Code::R42,
         is!(Part::Withdraw { .. }),
-        is!(Part::Restart { why: Why::Forget, .. }),
+        is!(Part::Restart { why: Why::Forget, .. } | Part::Wait { until: Waiting::Forgotten { .. } }),
         Tie::Fleet,
-        "a member forgets only what it no longer finds when it starts",
+        "a member forgets only what it no longer finds when it looks",
     ),
     row(
         Code::R43,
-        is!(Part::Withdraw { .. } | Part::Restart { why: Why::Forget, .. }),
+        is!(Part::Withdraw { .. }
+            | Part::Restart { why: Why::Forget, .. }
+            | Part::Wait { until: Waiting::Forgotten { .. } }),
         is!(Part::Retire | Part::Destroy),
         Tie::Key,
         "a read after it proves nothing while members hold copies",
@@ -342,7 +344,13 @@ pub const RULES: &[Rule] = &[
         Tie::Key,
         "what lingered has landed before it is counted",
     ),
-    row(Code::R71, is!(Part::Recount), is!(Part::Destroy), Tie::Key, "nothing is destroyed that anything needs"),
+    row(
+        Code::R71,
+        is!(Part::Recount),
+        is!(Part::Withdraw { .. } | Part::Destroy),
+        Tie::Destroying,
+        "nothing is taken away that anything needs",
+    ),
     row(
         Code::R72,
         is!(Part::Check { when: When::Moved, .. }),
@@ -396,9 +404,10 @@ fn turned(step: &Step) -> bool {
     step.turn || matches!(step.part, Part::Switch | Part::Point { .. } | Part::Restart { why: Why::Follow, .. })
 }
 
-/// The turn, where it is an act of its own after the making of the version.
+/// What puts values under the new version: the turn, where it is an act of its own after the making of the version,
+/// and our own rewrap.
 fn turns_after_learning(step: &Step) -> bool {
-    step.turn && step.part != Part::Add
+    step.turn && step.part != Part::Add || matches!(step.part, Part::Rewrap { .. })
 }
 
 fn waits_before_turn(step: &Step) -> bool {
@@ -413,7 +422,7 @@ fn needs_version(step: &Step) -> bool {
     match &step.part {
         Part::Deliver { .. } | Part::Switch | Part::Rewrap { .. } | Part::Point { .. } => true,
         Part::Restart { why, .. } => *why == Why::Learn,
-        Part::Wait { until } => matches!(until, Waiting::Readable { .. } | Waiting::Grace),
+        Part::Wait { until } => matches!(until, Waiting::Readable { .. }),
         _ => false,
     }
 }

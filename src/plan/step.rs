@@ -184,6 +184,11 @@ pub enum Waiting {
     },
     /// What somebody else's rewrap may have written back has landed.
     Landed,
+    /// Every member of the fleet has looked again and let go of the old version.
+    Forgotten {
+        /// The fleet.
+        fleet: Name,
+    },
     /// Normal traffic under the new version alone.
     Soak,
     /// Nothing under the old version turns up.
@@ -221,7 +226,9 @@ impl Part {
             | Part::Point { fleet, .. }
             | Part::Sweep { fleet, .. }
             | Part::Withdraw { fleet }
-            | Part::Wait { until: Waiting::Readable { fleet } | Waiting::Written { fleet } } => Some(fleet),
+            | Part::Wait {
+                until: Waiting::Readable { fleet } | Waiting::Written { fleet } | Waiting::Forgotten { fleet },
+            } => Some(fleet),
             _ => None,
         }
     }

@@ -1,7 +1,8 @@
 //! What timing rests on, as inequalities a reviewer can check.
 
-use crate::decision::lead::lead;
 use crate::decision::lead::learn_span;
+use crate::inventory::Disables;
+use crate::model::Hour;
 use crate::model::Span;
 use crate::plan::Bound;
 use crate::plan::Kind;
@@ -12,10 +13,11 @@ use crate::plan::pass::fuse;
 use crate::plan::pass::reach;
 use crate::plan::rule::Code;
 use crate::policy::meant::Fleet;
+use crate::policy::meant::key::Retire;
 
 /// The inequalities of one key's plan.
 #[must_use]
-pub fn bounds(aspect: &Aspect<'_>) -> Vec<Bound> {
+pub fn bounds(aspect: &Aspect<'_>, hour: Hour) -> Vec<Bound> {
     let mut bounds = Vec::new();
     if matches!(aspect.kind, Kind::Rotate) {
         bounds.push(period(aspect));
@@ -24,6 +26,9 @@ pub fn bounds(aspect: &Aspect<'_>) -> Vec<Bound> {
             bounds.extend(readable(aspect, name.as_str(), fleet));
         }
         bounds.extend(grace(aspect));
+    }
+    if aspect.kind == Kind::Destroy {
+        bounds.extend(destroy(aspect, hour));
     }
     let caches = aspect.longest(|fleet| fleet.caches);
     if aspect.retires() && !caches.is_zero() {
@@ -37,9 +42,36 @@ pub fn bounds(aspect: &Aspect<'_>) -> Vec<Bound> {
     bounds
 }
 
+/// How long the old version has been out of use, against everything that may still need it. What has passed is
+/// told up to what is needed: a later look at the same world says the same.
+fn destroy(aspect: &Aspect<'_>, hour: Hour) -> Vec<Bound> {
+    let Some(old) = aspect.old.as_ref().and_then(|id| aspect.seen.key.version(id)) else { return Vec::new() };
+    let past = &aspect.seen.past;
+    let retired = past.retired_at.get(&old.id).copied().or(old.since);
+    let clean = past.clean_at.get(&old.id).copied();
+    let disables = aspect.able.disables != Disables::No;
+    let out = if disables { retired } else { clean };
+    let bound = |about: String, since: Option<Hour>, name: &str, needed: Term| {
+        let passed = since.map_or(Span::ZERO, |since| Span::between(since, hour)).min(needed.span);
+        Bound { rule: Code::R71, about, there: Term::new(name, passed), needed: vec![needed] }
+    };
+    let mut bounds = Vec::new();
+    if let Retire::After { destroy_after: Some(span), .. } = aspect.key.retire {
+        let name = if disables { "passed since it was disabled" } else { "passed since nothing was left under it" };
+        let about = "the old version was out of use for as long as the policy says".into();
+        bounds.push(bound(about, out, name, Term::new("destroy_after", span)));
+    }
+    for name in &aspect.key.seals {
+        let Some(span) = aspect.policy.stores.get(name).and_then(|store| store.restorable_for) else { continue };
+        let about = format!("no backup of `{name}` with values under the old version can come back");
+        let needed = Term::new(format!("{name} restorable_for"), span);
+        bounds.push(bound(about, clean.or(out), "passed since nothing was left under it", needed));
+    }
+    bounds
+}
+
 fn period(aspect: &Aspect<'_>) -> Bound {
-    let fleets: Vec<&Fleet> = aspect.fleets.iter().map(|(_, fleet)| *fleet).collect();
-    let lead = lead(aspect.key, &fleets, Some(&aspect.able), Span::ZERO);
+    let lead = aspect.lead;
     let terms = [
         ("readable", lead.readable),
         ("rest of grace", lead.grace),

@@ -2,7 +2,6 @@
 //! asked here follows from the policy and the world, never from the plan's rules: that is how a missing rule
 //! is noticed.
 
-use crate::inventory::Reopens;
 use crate::model;
 use crate::plan::Gate;
 use crate::plan::Kind;
@@ -24,9 +23,9 @@ use crate::prove::state::member::BY_US;
 use crate::prove::state::member::FLIGHT;
 use crate::prove::state::member::GIVEN_NEW;
 use crate::prove::state::member::GIVEN_OLD;
-use crate::prove::state::member::KNOWS_OLD;
 use crate::prove::state::member::POINTED;
 use crate::prove::state::member::WRITES_NEW;
+use crate::prove::structure::is_turn;
 use crate::prove::world::Side;
 use crate::prove::world::World;
 
@@ -52,7 +51,7 @@ pub fn effect(world: &World, state: &State, at: usize) -> Vec<State> {
     let mut next = state.clone();
     next.put_step(at, Micro::Effected);
     let Some(step) = world.steps().get(at) else { return vec![next] };
-    if step.turn || matches!(step.part, Part::Destroy | Part::Switch | Part::Rewrap { .. }) {
+    if is_turn(world, &step.part) || matches!(step.part, Part::Destroy | Part::Switch | Part::Rewrap { .. }) {
         commit(world, step, &mut next);
     }
     match &step.part {
@@ -116,7 +115,7 @@ pub fn done(world: &World, state: &State, at: usize) -> Option<State> {
             }
             next.clear(flag::CHECKED);
         }
-        Part::Check { when, .. } => check(world, &mut next, *when),
+        Part::Check { when, .. } => check(world, &mut next, *when, &step.gates),
         Part::Open => next.set(flag::OPENED),
         Part::Wait { .. } | Part::Deliver { .. } => next.clear(flag::CHECKED),
         Part::Restart { why, .. } => {
@@ -148,14 +147,16 @@ fn each(world: &World, step: &Step, mut then: impl FnMut(&Side, usize)) {
 /// What must have been done before an act after which there is no easy way back.
 fn commit(world: &World, step: &Step, state: &mut State) {
     // Once values lie under the new version, going on is not a turn any more.
-    let turning = !state.is(flag::STORE_NEW) || step.part == Part::Destroy || step.turn;
+    let turn = is_turn(world, &step.part);
+    let turning = !state.is(flag::STORE_NEW) || step.part == Part::Destroy || turn;
     if !turning {
         return;
     }
     if world.checks.contains(&When::Before) && !state.is(flag::CHECKED) {
         // Steps beside the turn that belong to it share its check.
-        let turned = world.steps().iter().enumerate().any(|(at, s)| s.turn && state.step(at) == Micro::Done);
-        if step.turn || !turned {
+        let steps = || world.steps().iter().enumerate();
+        let turned = steps().any(|(at, step)| is_turn(world, &step.part) && state.step(at) == Micro::Done);
+        if turn || !turned {
             state.breach(Breach::StaleCheck);
         }
     }
@@ -163,7 +164,7 @@ fn commit(world: &World, step: &Step, state: &mut State) {
         state.breach(Breach::Unopened);
     }
     let promotes = step.part == Part::Add;
-    if state.is(flag::GRACE) && !promotes {
+    if state.is(flag::GRACE) && turn && !promotes {
         state.breach(Breach::GraceCut);
     }
     if !promotes && step.part != Part::Destroy {
@@ -176,10 +177,11 @@ fn commit(world: &World, step: &Step, state: &mut State) {
 }
 
 fn asked(world: &World, state: &State, when: When) -> bool {
-    let steps = world.steps().iter().enumerate();
-    steps
-        .filter(|(_, step)| matches!(step.part, Part::Check { when: w, .. } if w == when))
-        .all(|(at, _)| state.step(at) == Micro::Done)
+    let mut steps = world.steps().iter().enumerate();
+    let done = steps.any(|(at, step)| {
+        matches!(step.part, Part::Check { when: w, .. } if w == when) && state.step(at) == Micro::Done
+    });
+    done || !world.asks(when)
 }
 
 fn add(world: &World, state: &mut State) {
@@ -189,9 +191,10 @@ fn add(world: &World, state: &mut State) {
     if world.keeps && !state.is(flag::KEPT) {
         state.breach(Breach::NotKept);
     }
-    if state.new.is_none() {
-        state.new = Some(if world.able.promotes { model::State::Current } else { model::State::Staged });
+    if state.new.is_some() {
+        return;
     }
+    state.new = Some(if world.able.promotes { model::State::Current } else { model::State::Staged });
     if world.able.promotes {
         state.old = state.old.map(demoted);
     }
@@ -208,11 +211,17 @@ const fn demoted(state: model::State) -> model::State {
 }
 
 /// Whether a fleet has come to know the new version.
-fn learned(world: &World, state: &State, side: &Side) -> bool {
+fn learned(state: &State, side: &Side) -> bool {
     let given = side.fleet.deliver.is_some();
-    let _ = world;
     (side.first..side.first + side.members.len())
         .all(|at| (!given || state.member(at, GIVEN_NEW)) && (side.holds_one() || knows_new(side, state, at)))
+}
+
+/// Whether the policy puts a fleet after one that writes: then its place is where the policy says.
+fn led_by_a_writer(world: &World, side: &Side, left: usize) -> bool {
+    let Some(left) = left.checked_sub(1) else { return false };
+    let mut first = side.after.iter().filter_map(|at| world.fleets.get(*at));
+    first.any(|other| other.writes() || led_by_a_writer(world, other, left))
 }
 
 fn deliver(world: &World, state: &mut State, fleet: &crate::model::Name) {
@@ -221,16 +230,17 @@ fn deliver(world: &World, state: &mut State, fleet: &crate::model::Name) {
     }
     let Some(side) = world.fleet(fleet).and_then(|at| world.fleets.get(at)) else { return };
     let early = world.fleets.iter().any(|other| {
-        !other.writes() && side.writes() && other.fleet.deliver.is_some() && !learned(world, state, other)
+        let first = !other.writes() && !led_by_a_writer(world, other, world.fleets.len());
+        first && side.writes() && other.fleet.deliver.is_some() && !learned(state, other)
     });
-    let before = side.after.iter().filter_map(|at| world.fleets.get(*at)).any(|other| !learned(world, state, other));
+    let before = side.after.iter().filter_map(|at| world.fleets.get(*at)).any(|other| !learned(state, other));
     if early || before && side.fleet.deliver.is_some() && !side.holds_one() {
         state.breach(Breach::OutOfOrder);
     }
-    for at in side.first..side.first + side.members.len() {
-        state.put(at, GIVEN_NEW);
-    }
-    if !world.grace.is_zero() {
+    let members = || side.first..side.first + side.members.len();
+    let news = members().any(|at| !state.member(at, GIVEN_NEW));
+    members().for_each(|at| state.put(at, GIVEN_NEW));
+    if news && !world.grace.is_zero() && world.kind != Kind::Follow {
         state.set(flag::GRACE);
     }
 }
@@ -272,7 +282,7 @@ fn rewrap(world: &World, mut next: State, closing: bool) -> Vec<State> {
     if !next.is(flag::STORE_OLD) {
         return vec![next];
     }
-    next.set(flag::STORE_NEW);
+    next.set(flag::STORE_NEW | flag::MOVED_BY_US);
     let mut all = next.clone();
     all.clear(flag::STORE_OLD);
     if world.flaws.quarantine_forgotten {
@@ -304,9 +314,6 @@ fn withdraw(world: &World, state: &mut State, fleet: &crate::model::Name) {
     let Some(side) = world.fleet(fleet).and_then(|at| world.fleets.get(at)) else { return };
     for at in side.first..side.first + side.members.len() {
         state.take(at, GIVEN_OLD);
-        if side.looks() {
-            state.take(at, KNOWS_OLD);
-        }
     }
 }
 
@@ -327,24 +334,28 @@ fn take_out(world: &World, state: &mut State) {
     before_taking_away(world, state);
     let holds = |side: &Side, at: usize| {
         side.fleet.withdraw.is_some()
-            && (state.member(at, GIVEN_OLD) || !side.holds_one() && state.member(at, KNOWS_OLD))
+            && (state.member(at, GIVEN_OLD) || !side.holds_one() && knows_old(side, state, at))
     };
     if everybody(world).any(|(side, at)| holds(side, at)) {
         state.breach(Breach::CopiesLeft);
     }
 }
 
-fn check(world: &World, state: &mut State, when: When) {
+fn check(world: &World, state: &mut State, when: When, gates: &[Gate]) {
     let true_now = match when {
         When::Before => {
-            state.set(flag::CHECKED | flag::LOOKED);
+            state.set(flag::LOOKED);
+            // A look at the world before the window opens is an old one when it does.
+            let waits = world.window.is_some() && world.kind != Kind::Destroy;
+            if !waits || gates.iter().any(|gate| matches!(gate, Gate::Window { .. })) || world.kind == Kind::First {
+                state.set(flag::CHECKED);
+            }
             true
         }
         When::Added => state.new.is_some(),
-        When::Readable => world.fleets.iter().all(|side| side.at_start() || learned(world, state, side)),
+        When::Readable => world.fleets.iter().all(|side| side.at_start() || learned(state, side)),
         When::Switched => turned(world, state),
-        When::Written => everybody(world)
-            .all(|(side, at)| !side.writes() || state.member(at, WRITES_NEW) && !state.member(at, FLIGHT)),
+        When::Written => everybody(world).all(|(side, at)| !side.writes() || has_written(world, state, side, at)),
         When::Moved => state.is(flag::CLOSED),
         When::Retired => state.old == Some(model::State::Disabled),
     };
@@ -357,7 +368,19 @@ fn check(world: &World, state: &mut State, when: When) {
 fn turned(world: &World, state: &State) -> bool {
     world.steps().iter().enumerate().all(|(at, step)| {
         let part = matches!(step.part, Part::Switch | Part::Point { .. } | Part::Restart { why: Why::Follow, .. });
-        !(step.turn || part) || state.step(at) == Micro::Done
+        !(is_turn(world, &step.part) || part) || state.step(at) == Micro::Done
+    })
+}
+
+/// Whether a member writes under the new version only. One that counts for itself may begin to count anew whenever it
+/// starts: of it only the wait is known to be over.
+fn has_written(world: &World, state: &State, side: &Side, at: usize) -> bool {
+    if !side.has_fuse() {
+        return state.member(at, WRITES_NEW) && !state.member(at, FLIGHT);
+    }
+    world.steps().iter().enumerate().any(|(at, step)| {
+        let wait = matches!(&step.part, Part::Wait { until: Waiting::Written { fleet } } if *fleet == side.name);
+        wait && state.step(at) == Micro::Done
     })
 }
 
@@ -374,7 +397,16 @@ fn finish(world: &World, state: &mut State) {
     if moved && state.old == Some(model::State::Disabled) && !state.is(flag::RECOUNTED) {
         state.breach(Breach::Uncounted);
     }
-    if matches!(world.kind, Kind::First | Kind::Rotate) {
+    for when in [When::Added, When::Readable, When::Switched, When::Written, When::Moved, When::Retired] {
+        if !asked(world, state, when) {
+            state.breach(Breach::CheckSkipped(when));
+        }
+    }
+    let retired = world.steps().iter().any(|step| step.part == Part::Retire);
+    if retired && !state.old_is_out() {
+        state.breach(Breach::NotRetired);
+    }
+    if matches!(world.kind, Kind::First | Kind::Rotate | Kind::Follow) {
         let behind = |side: &Side, at| {
             side.fleet.writes == crate::policy::meant::fleet::Writes::Current
                 && !state.member(at, WRITES_NEW)
@@ -384,8 +416,6 @@ fn finish(world: &World, state: &mut State) {
             state.breach(Breach::NotFollowed);
         }
     }
-    // A service opens for itself: its members need no copy.
-    let _ = (Reopens::Service, knows_old as fn(&Side, &State, usize) -> bool);
 }
 
 /// How the gates of a step stand in this state.
@@ -422,9 +452,4 @@ fn proven(world: &World, state: &State, fleet: &crate::model::Name, at_least: u3
     }
     let side = world.fleet(fleet).and_then(|at| world.fleets.get(at));
     side.is_some_and(|side| (side.first..side.first + side.members.len()).all(|at| knows_new(side, state, at)))
-}
-
-/// Whether this wait is one for every member of a fleet to be able to read.
-pub fn is_readable(step: &Step) -> bool {
-    matches!(step.part, Part::Wait { until: Waiting::Readable { .. } })
 }

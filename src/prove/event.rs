@@ -2,8 +2,11 @@
 
 use crate::decision::lead::follows;
 use crate::model;
+use crate::plan::Kind;
+use crate::plan::Part;
 use crate::policy::meant::fleet::Learns;
 use crate::prove::Breach;
+use crate::prove::state::Micro;
 use crate::prove::state::State;
 use crate::prove::state::flag;
 use crate::prove::state::member::CACHED;
@@ -51,8 +54,8 @@ pub enum Event {
     ServiceLands,
     /// What a service had under way came to nothing.
     ServiceDone,
-    /// A second executor, which slept, writes what it read long ago.
-    Sleeper,
+    /// A second executor, which slept since it wrote this step's intent, wakes and does it.
+    Sleeper(usize),
 }
 
 /// All that could happen in this state.
@@ -61,6 +64,8 @@ pub fn possible(world: &World, state: &State, out: &mut Vec<Event>) {
         if state.member(at, UP) {
             of_member(world, state, side, at, out);
         }
+        // One that is down is started again by whoever looks after it.
+        out.push(Event::Restart(at));
         if state.member(at, FLIGHT) {
             out.extend([Event::Land(at), Event::Drop(at)]);
         }
@@ -73,9 +78,16 @@ pub fn possible(world: &World, state: &State, out: &mut Vec<Event>) {
     if state.is(flag::LANDING) {
         out.push(Event::ServiceLands);
     }
-    if world.flaws.no_compare_and_set && state.is(flag::STORE_NEW) && state.is(flag::CLOSED) {
-        out.push(Event::Sleeper);
-    }
+    // An act that is done again late changes nothing: no step of a plan takes back what another one did, and every write
+    // is a compare-and-set, or finds the mark of the first. Without that, a second executor wakes and does harm.
+    let late = |part: &Part| match part {
+        Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close => world.flaws.no_compare_and_set,
+        Part::Add | Part::Enable => world.flaws.doubled,
+        _ => false,
+    };
+    let steps = world.steps().iter().enumerate();
+    let done = steps.filter(|(at, step)| state.step(*at) == Micro::Done && late(&step.part));
+    out.extend(done.map(|(at, _)| Event::Sleeper(at)));
 }
 
 fn of_member(world: &World, state: &State, side: &Side, at: usize, out: &mut Vec<Event>) {
@@ -98,7 +110,7 @@ fn of_member(world: &World, state: &State, side: &Side, at: usize, out: &mut Vec
     if side.writes() {
         let new = state.member(at, WRITES_NEW);
         let already = if new { flag::STORE_NEW } else { flag::STORE_OLD };
-        let exists = if new { state.new.is_some() } else { world.has_old };
+        let exists = if new { state.new.is_some() } else { world.has_old && knows_old(side, state, at) };
         if exists && !state.is(already) && !(new && risk_is_taken(world, state, side)) {
             out.push(Event::Write(at));
         }
@@ -106,7 +118,6 @@ fn of_member(world: &World, state: &State, side: &Side, at: usize, out: &mut Vec
     if !side.fleet.caches.is_zero() && state.is(flag::STORE_OLD) && !state.member(at, CACHED) && !side.at_start() {
         out.push(Event::Cache(at));
     }
-    out.push(Event::Restart(at));
     if side.any_joins() && side.fleet.deliver.is_some() && state.member(at, KNOWS_NEW) {
         out.push(Event::Join(at));
     }
@@ -115,7 +126,7 @@ fn of_member(world: &World, state: &State, side: &Side, at: usize, out: &mut Vec
 /// Whether what a fleet writes before all others can read it is a risk that the policy accepts by name.
 fn risk_is_taken(world: &World, state: &State, side: &Side) -> bool {
     let all_know = everybody(world).all(|(side, at)| side.at_start() || knows_new(side, state, at));
-    !all_know && world.accepts("K203", &side.name)
+    (!all_know || state.is(flag::GRACE)) && world.accepts("K203", &side.name)
 }
 
 /// What a state becomes by an event.
@@ -127,13 +138,13 @@ pub fn happen(world: &World, state: &State, event: Event) -> State {
             learn_if_looking(side, &mut next, at);
             if knows_new(side, &next, at) {
                 write_new(world, side, &mut next, at);
+            } else if !risk_is_taken(world, &next, side) {
+                next.breach(Breach::CannotFollow(at));
             }
         }),
         Event::Fuse(at) => with_side(world, at, |side| write_new(world, side, &mut next, at)),
-        Event::Write(at) => {
-            let flag = if next.member(at, WRITES_NEW) { flag::STORE_NEW } else { flag::STORE_OLD };
-            next.set(flag);
-        }
+        Event::Write(at) if next.member(at, WRITES_NEW) => next.set(flag::STORE_NEW),
+        Event::Write(_) => next.set(flag::STORE_OLD),
         Event::Land(at) => {
             next.take(at, FLIGHT);
             next.set(flag::STORE_OLD);
@@ -150,7 +161,11 @@ pub fn happen(world: &World, state: &State, event: Event) -> State {
             next.set(flag::STORE_OLD);
         }
         Event::ServiceDone => next.clear(flag::LANDING),
-        Event::Sleeper => next.breach(Breach::WrittenOver),
+        Event::Sleeper(at) => match world.steps().get(at).map(|step| &step.part) {
+            Some(Part::Enable) => next.old = next.old.map(|_| model::State::DecryptOnly),
+            Some(Part::Add) => next.breach(Breach::SecondVersion),
+            _ => next.breach(Breach::WrittenOver),
+        },
     }
     next
 }
@@ -173,6 +188,9 @@ pub fn lingers(world: &World, state: &State, these: &BTreeSet<Linger>) -> bool {
             any_of(world, *fleet, |side, at| state.member(at, UP) && !knows_new(side, state, at))
         }
         Linger::Following(fleet) => any_of(world, *fleet, |side, at| side.writes() && !state.member(at, WRITES_NEW)),
+        Linger::Forgetting(fleet) => {
+            any_of(world, *fleet, |side, at| state.member(at, UP) && knows_old(side, state, at))
+        }
         Linger::InFlight(fleet) => any_of(world, *fleet, |_, at| state.member(at, FLIGHT)),
         Linger::Cached(fleet) => any_of(world, *fleet, |_, at| state.member(at, CACHED)),
         Linger::Grace => state.is(flag::GRACE),
@@ -194,7 +212,11 @@ pub fn available_new(side: &Side, state: &State, at: usize) -> bool {
 
 /// Whether the old version is where this member would find it.
 pub fn available_old(side: &Side, state: &State, at: usize) -> bool {
-    if side.fleet.deliver.is_some() { state.member(at, GIVEN_OLD) } else { state.old_opens() }
+    match (side.fleet.deliver.is_some(), side.fleet.withdraw.is_some()) {
+        (true, _) => state.member(at, GIVEN_OLD),
+        (false, true) => state.member(at, GIVEN_OLD) && state.old_opens(),
+        (false, false) => state.old_opens(),
+    }
 }
 
 /// Whether a member can open what the new version sealed.
@@ -252,15 +274,27 @@ pub fn start(world: &World, side: &Side, state: &mut State, at: usize, by_us: bo
         return start_with_one(world, side, state, at, by_us);
     }
     learn(side, state, at);
+    if side.has_fuse() && world.has_old && available_old(side, state, at) {
+        // It counts anew since when it has known the new version, and until then writes as before.
+        state.take(at, WRITES_NEW);
+    }
     let follows_now = side.fleet.writes == crate::policy::meant::fleet::Writes::Current;
     if follows_now && pointer_is_new(world, state, side, at) && state.new.is_some() {
         if knows_new(side, state, at) {
             write_new(world, side, state, at);
         } else {
-            // It starts, is told to write with what it does not have, and does not serve.
-            state.breach(Breach::CannotStart(at));
+            cannot_start(world, state, at, by_us);
         }
     }
+}
+
+/// It starts, is told to use what it does not have, and does not serve.
+fn cannot_start(world: &World, state: &mut State, at: usize, by_us: bool) {
+    // Where somebody else made the version current, or there is none yet, that is how we found the world.
+    if matches!(world.kind, Kind::Follow | Kind::First) && !by_us {
+        return state.take(at, UP);
+    }
+    state.breach(Breach::CannotStart(at));
 }
 
 fn start_with_one(world: &World, side: &Side, state: &mut State, at: usize, by_us: bool) {
@@ -277,7 +311,9 @@ fn start_with_one(world: &World, side: &Side, state: &mut State, at: usize, by_u
         }
         return;
     }
-    let hazard = has && world.accepts("K207", &side.name);
+    // Values that turned up under the other version are what the plan mends.
+    let mending = world.kind == Kind::Reopen && !state.is(flag::CLOSED);
+    let hazard = has && (mending || world.accepts("K207", &side.name));
     match (hazard, by_us) {
         // Swept again and started again, until it is healthy: what a late writer left is moved.
         (true, true) if new && others => {
@@ -286,6 +322,6 @@ fn start_with_one(world: &World, side: &Side, state: &mut State, at: usize, by_u
         }
         (true, false) => state.take(at, UP),
         _ if has && world.moves => state.breach(Breach::FailsInSpan(at)),
-        _ => state.breach(Breach::CannotStart(at)),
+        _ => cannot_start(world, state, at, by_us),
     }
 }

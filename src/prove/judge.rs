@@ -27,6 +27,8 @@ pub enum Breach {
     StrandedOld(usize),
     /// I1: a member's cached old value does not open any more.
     StaleCache(usize),
+    /// I1: a running member is told to write with a version that it does not know.
+    CannotFollow(usize),
     /// I1: a member does not come up: it is told to use a version that it does not have.
     CannotStart(usize),
     /// I1, hazard K207: a member that holds one version starts while values are under the other.
@@ -73,12 +75,36 @@ pub enum Breach {
     ServiceBehind,
     /// I4: a second version was made.
     SecondVersion,
+    /// I4: the plan ends, and the old version is still in use.
+    NotRetired,
+    /// I4: a version that is kept for ever is taken away.
+    KeptForEver,
+    /// I4: a key's rotation begins before that of a key that comes first is finished.
+    KeyOrder,
+    /// I4: a step with a class other than safe has no voices.
+    Unapproved,
+    /// I4: the turn does not wait for the window.
+    OutsideWindow,
+    /// I4: something waits while members cannot start.
+    GateInSpan,
+    /// I4: an empty list of members would open a gate.
+    EmptyProof,
+    /// I1: a fleet that holds one version lacks what makes that safe.
+    HoldsOne,
+    /// I1: a declared delay is too long for another.
+    TooSlow,
+    /// I5: what may still need the version is not known to be over.
+    Restorable,
+    /// More steps than can be proved.
+    TooLarge,
     /// I5: a version was destroyed that something needs.
     DestroyedNeeded,
     /// I6: a step cannot be done.
     Impossible,
     /// I6: nothing can go on, and nothing is waited for.
     Stuck,
+    /// I6: whatever happens, the plan does not come to its end.
+    NeverEnds,
 }
 
 impl Breach {
@@ -90,11 +116,14 @@ impl Breach {
             | Breach::StrandedOld(_)
             | Breach::StaleCache(_)
             | Breach::CannotStart(_)
+            | Breach::CannotFollow(_)
+            | Breach::HoldsOne
+            | Breach::TooSlow
             | Breach::FailsInSpan(_) => "I1",
             Breach::ValuesLost | Breach::WrittenOver => "I2",
             Breach::SealsDisabled(_) | Breach::CopiesLeft => "I3",
-            Breach::DestroyedNeeded => "I5",
-            Breach::Impossible | Breach::Stuck => "I6",
+            Breach::DestroyedNeeded | Breach::Restorable => "I5",
+            Breach::Impossible | Breach::Stuck | Breach::NeverEnds | Breach::TooLarge => "I6",
             _ => "I4",
         }
     }
@@ -105,13 +134,16 @@ pub fn judge(world: &World, state: &mut State) {
     if state.breach.is_some() {
         return;
     }
-    // After a restored backup the old version's values do not open until it is enabled: that is what the plan mends.
+    // What we found so is not of our making: after a restored backup the old version's values do not open until it is
+    // enabled; and where somebody else made a version current, others may write under it before all know it.
     let mending = world.kind == Kind::Reopen && !state.is(flag::CLOSED);
-    let reads_old = world.has_old && !mending && world.kind != Kind::Destroy;
+    let found_new = world.kind == Kind::Follow && !state.is(flag::MOVED_BY_US);
+    let found_out = world.kind == Kind::Destroy && world.disables();
+    let reads_old = world.has_old && !mending && !found_out;
     let out = state.old_is_out();
     for (side, at) in everybody(world) {
         let up = state.member(at, UP);
-        let met_new = state.is(flag::STORE_NEW) && !knows_new(side, state, at);
+        let met_new = state.is(flag::STORE_NEW) && !found_new && !knows_new(side, state, at);
         let met_old = state.is(flag::STORE_OLD) && reads_old && !knows_old(side, state, at);
         if up && !side.at_start() && met_new {
             return state.breach(Breach::StrandedNew(at));
@@ -119,7 +151,8 @@ pub fn judge(world: &World, state: &mut State) {
         if up && !side.at_start() && met_old {
             return state.breach(Breach::StrandedOld(at));
         }
-        if up && state.member(at, CACHED) && (out || !knows_old(side, state, at)) {
+        let opens = !out && (world.kind == Kind::Reopen || knows_old(side, state, at));
+        if up && state.member(at, CACHED) && !mending && !opens {
             return state.breach(Breach::StaleCache(at));
         }
         let seals = side.writes() && up && !state.member(at, WRITES_NEW) || state.member(at, FLIGHT);
@@ -127,11 +160,16 @@ pub fn judge(world: &World, state: &mut State) {
             return state.breach(Breach::SealsDisabled(at));
         }
     }
-    if out && state.is(flag::STORE_OLD) && !mending {
-        state.breach(if state.old == Some(model::State::Destroyed) {
-            Breach::DestroyedNeeded
-        } else {
-            Breach::ValuesLost
-        });
+    if state.is(flag::STORE_NEW) && state.is(flag::GRACE) {
+        return state.breach(Breach::GraceCut);
+    }
+    // Values that neither we nor anybody else moves are under the old version for ever.
+    let left = state.is(flag::STORE_OLD) || world.unseen && world.has_old;
+    let destroyed = state.old == Some(model::State::Destroyed);
+    if destroyed && left {
+        return state.breach(Breach::DestroyedNeeded);
+    }
+    if out && left && !mending && world.kind != Kind::Destroy {
+        state.breach(Breach::ValuesLost);
     }
 }

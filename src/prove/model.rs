@@ -4,8 +4,7 @@
 use crate::course;
 use crate::course::Door;
 use crate::course::Next;
-use crate::digest::Digest;
-use crate::plan::Proof;
+use crate::plan::Part;
 use crate::prove::Breach;
 use crate::prove::Violation;
 use crate::prove::act;
@@ -21,6 +20,8 @@ use stateright::Checker;
 use stateright::Model;
 use stateright::Property;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 /// One thing that may happen next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,46 +38,54 @@ pub enum Action {
     World(Event),
 }
 
-/// The property's name.
+/// The property's name. There is one only: with two, stateright goes on after the first violation and tells another.
 const SAFE: &str = "safe";
 
 /// A world as stateright sees it.
 #[derive(Clone)]
-pub struct Small(pub Arc<World>);
+pub struct Small {
+    world: Arc<World>,
+    /// Whether a state was met in which every step is done.
+    ended: Arc<AtomicBool>,
+}
+
+/// How much was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visited {
+    /// States that can be reached.
+    pub states: u64,
+    /// Acts and events on the longest of the shortest ways.
+    pub depth: u64,
+}
 
 /// Checks a world.
 ///
 /// # Errors
 /// The violation with the shortest story.
-pub fn check(world: &World, shape: Digest) -> Result<Proof, Box<Violation>> {
-    if world.steps().len() > crate::prove::world::STEPS_MAX {
-        return Err(Box::new(Violation::too_large(world)));
-    }
-    let checker = Small(Arc::new(world.clone())).checker().threads(1).spawn_bfs().join();
+pub fn check(world: &World) -> Result<Visited, Box<Violation>> {
+    let small = Small { world: Arc::new(world.clone()), ended: Arc::default() };
+    let checker = small.clone().checker().threads(1).spawn_bfs().join();
     match checker.discovery(SAFE) {
+        None if !small.ended.load(Ordering::Relaxed) => Err(Box::new(story::endless(world, &small.furthest()))),
         Some(path) => {
             let steps: Vec<(State, Option<Action>)> = path.into_vec();
             Err(Box::new(story::tell(world, &steps)))
         }
-        None => Ok(Proof {
-            shape,
+        None => Ok(Visited {
             states: u64::try_from(checker.unique_state_count()).unwrap_or(u64::MAX),
             depth: u64::try_from(checker.max_depth()).unwrap_or(u64::MAX),
-            bound: story::bound(world),
-            assumptions: story::assumptions(world),
-            accepted: world.accepted.iter().map(|(code, fleet)| story::accepted(code, fleet.as_ref())).collect(),
         }),
     }
 }
 
 impl Small {
     fn doors(&self, state: &State) -> Vec<Door> {
-        (0..state.steps.len()).map(|at| act::door(&self.0, state, at)).collect()
+        (0..state.steps.len()).map(|at| act::door(&self.world, state, at)).collect()
     }
 
     /// What the executor may do, by the function that the real one asks.
     fn executor(&self, state: &State, out: &mut Vec<Action>) -> Next {
-        let next = course::next(&self.0.unit, &state.progress(), &self.doors(state));
+        let next = course::next(&self.world.unit, &state.progress(), &self.doors(state));
         if let Next::Perform(ready) = &next {
             for at in ready.iter().copied() {
                 self.micro_steps(state, at, out);
@@ -86,14 +95,14 @@ impl Small {
     }
 
     fn micro_steps(&self, state: &State, at: usize, out: &mut Vec<Action>) {
-        let effects = self.0.steps().get(at).is_some_and(|step| has_effect(&step.part));
+        let effects = self.world.steps().get(at).is_some_and(|step| has_effect(&step.part));
         match state.step(at) {
             Micro::Ahead if effects => out.push(Action::Begin(at)),
             Micro::Begun => {
-                let outcomes = act::effect(&self.0, state, at).len();
+                let outcomes = act::effect(&self.world, state, at).len();
                 out.extend((0..outcomes).map(|outcome| Action::Effect(at, outcome)));
             }
-            Micro::Ahead | Micro::Effected if act::done(&self.0, state, at).is_some() => {
+            Micro::Ahead | Micro::Effected if act::done(&self.world, state, at).is_some() => {
                 out.push(Action::Done(at));
                 if state.step(at) == Micro::Effected {
                     out.push(Action::Die(at));
@@ -111,9 +120,9 @@ impl Model for Small {
     type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
-        let mut first = State::first(&self.0);
-        judge(&self.0, &mut first);
-        vec![first]
+        let mut first = State::first(&self.world);
+        first.iter_mut().for_each(|state| judge(&self.world, state));
+        first
     }
 
     fn actions(&self, state: &State, actions: &mut Vec<Action>) {
@@ -122,23 +131,26 @@ impl Model for Small {
         }
         self.executor(state, actions);
         let mut events = Vec::new();
-        event::possible(&self.0, state, &mut events);
+        event::possible(&self.world, state, &mut events);
         actions.extend(events.into_iter().map(Action::World));
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
         let mut next = match action {
-            Action::Begin(at) => act::begin(&self.0, state, at),
-            Action::Effect(at, outcome) => act::effect(&self.0, state, at).into_iter().nth(outcome)?,
-            Action::Done(at) => act::done(&self.0, state, at)?,
+            Action::Begin(at) => act::begin(&self.world, state, at),
+            Action::Effect(at, outcome) => act::effect(&self.world, state, at).into_iter().nth(outcome)?,
+            Action::Done(at) => act::done(&self.world, state, at)?,
             Action::Die(at) => {
                 let mut next = state.clone();
                 next.put_step(at, Micro::Begun);
                 next
             }
-            Action::World(event) => event::happen(&self.0, state, event),
+            Action::World(event) => event::happen(&self.world, state, event),
         };
-        judge(&self.0, &mut next);
+        judge(&self.world, &mut next);
+        if next.finished() {
+            self.ended.store(true, Ordering::Relaxed);
+        }
         if next.breach.is_none() && self.stuck(&next) {
             next.breach(Breach::Stuck);
         }
@@ -151,13 +163,35 @@ impl Model for Small {
 }
 
 impl Small {
+    /// How far the plan comes where everything goes well: for the story of one that has no end.
+    fn furthest(&self) -> State {
+        let mut states = self.init_states();
+        let mut state = states.remove(0);
+        // Each round does at least one step or lets one more thing happen, or there is nothing more to come.
+        for _ in 0..state.steps.len() * 8 {
+            let mut actions = Vec::new();
+            self.actions(&state, &mut actions);
+            let forward = |action: &Action| !matches!(action, Action::Die(_) | Action::World(Event::Join(_)));
+            let next = actions.into_iter().filter(forward).filter_map(|action| self.next_state(&state, action));
+            let next = next.max_by_key(|next| next.steps.iter().map(|step| *step as u8 as usize).sum::<usize>());
+            let Some(next) = next else { break };
+            state = next;
+        }
+        state
+    }
+
+    fn refuses(&self, at: usize) -> bool {
+        self.world.steps().get(at).is_some_and(|step| step.part == Part::Recount)
+    }
+
     /// Whether an unfinished plan can neither go on nor waits for anything.
     fn stuck(&self, state: &State) -> bool {
         let mut acts = Vec::new();
-        let finished = state.steps.iter().all(|micro| *micro == Micro::Done);
+        let finished = state.finished();
         match self.executor(state, &mut acts) {
             Next::Finish => !finished,
-            Next::Perform(_) => acts.is_empty() && !finished,
+            // A count that finds something fails, and says what: that is a stop with a name.
+            Next::Perform(ready) => acts.is_empty() && !finished && !ready.iter().any(|at| self.refuses(*at)),
             Next::Wait(_) | Next::Stop(_) => false,
         }
     }

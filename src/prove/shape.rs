@@ -14,13 +14,15 @@ pub fn digest(world: &World) -> Digest {
     let mut text = String::with_capacity(2048);
     let _ = write!(
         text,
-        "{:?} {:?} {} {:?} {} {} {:?} {} {} {} {:?} {:?}",
+        "{:?} {:?} {} {:?} {} {} {} {} {:?} {} {} {} {:?} {:?}",
         world.kind,
         world.able,
         world.has_old,
         world.old_state,
         world.moves,
+        world.unseen,
         world.by_service,
+        world.window.is_some(),
         world.checks,
         world.keeps,
         world.grace.is_zero(),

@@ -6,6 +6,7 @@ use crate::plan::Kind;
 use crate::plan::progress::At;
 use crate::plan::progress::Progress;
 use crate::prove::Breach;
+use crate::prove::world::Side;
 use crate::prove::world::World;
 
 /// How far one step is.
@@ -78,6 +79,8 @@ pub mod flag {
         CLOSED = 10;
         /// It was counted that nothing is under the old version.
         RECOUNTED = 11;
+        /// Values were moved to the new version by us.
+        MOVED_BY_US = 12;
     }
 }
 
@@ -99,44 +102,76 @@ pub struct State {
 }
 
 impl State {
-    /// The state in which the plan is opened.
+    /// The states in which the plan may be opened. Where others made or retired a version before us, what members
+    /// have seen of it is not known: all of it, or nothing.
     #[must_use]
-    pub fn first(world: &World) -> Self {
+    pub fn first(world: &World) -> Vec<Self> {
         use member::GIVEN_NEW;
         use member::GIVEN_OLD;
         use member::KNOWS_NEW;
         use member::KNOWS_OLD;
+        use member::POINTED;
         use member::UP;
         use member::WRITES_NEW;
-        let (old, new, each, flags) = match world.kind {
-            Kind::First => (None, None, UP, 0),
-            Kind::Rotate => (world.old_state, None, UP | KNOWS_OLD | GIVEN_OLD, flag::STORE_OLD),
+        const CURRENT: Option<model::State> = Some(model::State::Current);
+        let old_ways = UP | KNOWS_OLD | GIVEN_OLD;
+        let new_ways = UP | KNOWS_NEW | GIVEN_NEW | WRITES_NEW | POINTED;
+        match world.kind {
+            Kind::First => vec![Self::new(world, None, UP, 0)],
+            Kind::Rotate => vec![Self::new(world, None, old_ways, flag::STORE_OLD)],
             Kind::Follow => {
-                let each = UP | KNOWS_OLD | GIVEN_OLD | KNOWS_NEW | GIVEN_NEW;
-                (world.old_state, Some(model::State::Current), each, flag::STORE_OLD)
+                let behind = Self::new(world, CURRENT, old_ways, flag::STORE_OLD);
+                let ahead = Self::new(world, CURRENT, old_ways | KNOWS_NEW | GIVEN_NEW, flag::STORE_OLD);
+                vec![behind, ahead]
             }
             Kind::Reopen => {
-                let each = UP | KNOWS_NEW | GIVEN_NEW | WRITES_NEW;
-                (world.old_state, Some(model::State::Current), each, flag::STORE_OLD | flag::STORE_NEW)
+                let mut one = Self::new(world, CURRENT, new_ways, flag::STORE_OLD | flag::STORE_NEW);
+                one.keep_old(world, |side| side.fleet.withdraw.is_none(), GIVEN_OLD);
+                vec![one]
             }
             Kind::Destroy => {
-                let each = UP | KNOWS_NEW | GIVEN_NEW | WRITES_NEW;
-                (world.old_state, Some(model::State::Current), each, flag::STORE_NEW)
-            }
-        };
-        let mut members = vec![each; world.members()];
-        if world.kind == Kind::Destroy && !world.disables() {
-            // Nothing stopped anybody from writing under it, so something may linger, and everybody has it.
-            for (at, member) in members.iter_mut().enumerate() {
-                let side = world.side_of(at);
-                let lingers = side.is_some_and(|side| side.writes() && !side.fleet.in_flight.is_zero());
-                *member |= KNOWS_OLD | GIVEN_OLD | if lingers { member::FLIGHT } else { 0 };
+                let mut clean = Self::new(world, CURRENT, new_ways, flag::STORE_NEW);
+                if world.disables() {
+                    clean.keep_old(world, |side| side.fleet.withdraw.is_none(), GIVEN_OLD);
+                } else {
+                    // Nothing stopped anybody from using it, so something may linger, and everybody has it.
+                    clean.keep_old(world, |_| true, KNOWS_OLD | GIVEN_OLD);
+                    clean.keep_old(world, |side| side.writes() && !side.fleet.in_flight.is_zero(), member::FLIGHT);
+                    clean.keep_old(world, |side| !side.fleet.caches.is_zero(), member::CACHED);
+                }
+                // A restored backup, a late writer or a quarantined value: something is there after all.
+                let mut found = clean.clone();
+                found.set(flag::STORE_OLD);
+                vec![clean, found]
             }
         }
-        let grace =
-            if matches!(world.kind, Kind::First | Kind::Rotate) && !world.grace.is_zero() { flag::GRACE } else { 0 };
-        let steps = vec![Micro::Ahead; world.steps().len()];
-        Self { steps, old, new, members, flags: flags | grace, breach: None }
+    }
+
+    fn new(world: &World, new: Option<model::State>, each: u32, flags: u32) -> Self {
+        let makes = matches!(world.kind, Kind::First | Kind::Rotate);
+        let grace = if makes && !world.grace.is_zero() { flag::GRACE } else { 0 };
+        Self {
+            steps: vec![Micro::Ahead; world.steps().len()],
+            old: world.old_state,
+            new,
+            members: vec![each; world.members()],
+            flags: flags | grace,
+            breach: None,
+        }
+    }
+
+    fn keep_old(&mut self, world: &World, of: impl Fn(&Side) -> bool, bits: u32) {
+        for (at, member) in self.members.iter_mut().enumerate() {
+            if world.side_of(at).is_some_and(&of) {
+                *member |= bits;
+            }
+        }
+    }
+
+    /// Whether every step is done.
+    #[must_use]
+    pub fn finished(&self) -> bool {
+        self.steps.iter().all(|micro| *micro == Micro::Done)
     }
 
     /// Whether something is true of the world.

@@ -1,6 +1,8 @@
 //! A violation told so that a person can follow it, and what a proof holds for.
 
+use crate::digest::Digest;
 use crate::model::Name;
+use crate::plan::Proof;
 use crate::plan::step::Step;
 use crate::policy::meant::check::When;
 use crate::policy::meant::fleet::Learns;
@@ -8,12 +10,14 @@ use crate::policy::meant::fleet::Writes;
 use crate::prove::Breach;
 use crate::prove::event::Event;
 use crate::prove::model::Action;
+use crate::prove::model::Visited;
+use crate::prove::state::Micro;
 use crate::prove::state::State;
 use crate::prove::world::World;
 use std::fmt;
 
 /// A way to a state in which the plan is not safe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Violation {
     /// The key.
     pub key: String,
@@ -27,12 +31,14 @@ pub struct Violation {
     pub story: Vec<String>,
     /// How it ends.
     pub end: String,
+    /// The way out, where there is one.
+    pub hint: Option<String>,
 }
 
 impl Violation {
-    pub(crate) fn too_large(world: &World) -> Self {
-        let end = format!("the plan has {} steps for one key, more than can be proved", world.steps().len());
-        Self { key: world.key.clone(), breach: None, hazard: None, fleet: None, story: Vec::new(), end }
+    /// A violation of this world's key, of which nothing is told yet.
+    pub(crate) fn of(world: &World) -> Self {
+        Self { key: world.key.clone(), ..Self::default() }
     }
 }
 
@@ -44,17 +50,24 @@ impl fmt::Display for Violation {
         }
         let code = self.hazard.map(|code| format!(" ({code})")).unwrap_or_default();
         let invariant = self.breach.map(|breach| format!(" [{}]", breach.invariant())).unwrap_or_default();
-        write!(f, "  => {}{code}{invariant}", self.end)
+        write!(f, "  => {}{code}{invariant}", self.end)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
     }
 }
 
 /// Tells the way to the last of these states.
 pub fn tell(world: &World, path: &[(State, Option<Action>)]) -> Violation {
     let breach = path.last().and_then(|(state, _)| state.breach);
-    let story = path.iter().filter_map(|(state, action)| sentence(world, state, (*action)?)).collect();
+    let story = sentences(world, path);
     let (hazard, fleet) = hazard(world, path, breach);
     let end = breach.map_or_else(String::new, |breach| ending(world, breach));
-    Violation { key: world.key.clone(), breach, hazard, fleet, story, end }
+    let hint = hazard.zip(fleet.as_ref()).map(|(code, fleet)| {
+        format!("`keyrota explain {code}`; where it can be borne, accept {code} for `{fleet}` by name in the policy")
+    });
+    Violation { key: world.key.clone(), breach, hazard, fleet, story, end, hint }
 }
 
 /// The hazard that a policy may accept by name for this breach, and the fleet that it is accepted for.
@@ -65,9 +78,9 @@ fn hazard(
 ) -> (Option<&'static str>, Option<Name>) {
     match breach {
         Some(Breach::FailsInSpan(at)) => (Some("K207"), world.side_of(at).map(|side| side.name.clone())),
-        Some(Breach::StrandedNew(_)) => {
+        Some(Breach::StrandedNew(_) | Breach::GraceCut | Breach::CannotFollow(_)) => {
             let writer = path.iter().rev().find_map(|(_, action)| match action {
-                Some(Action::World(Event::Write(at))) => world.side_of(*at),
+                Some(Action::World(Event::Write(at) | Event::Follow(at))) => world.side_of(*at),
                 _ => None,
             });
             // Only a fleet that writes with a version the moment it is made can outrun the others by design.
@@ -80,24 +93,70 @@ fn hazard(
     }
 }
 
+/// A sentence for each act and event; an act that nothing came between is one.
+fn sentences(world: &World, path: &[(State, Option<Action>)]) -> Vec<String> {
+    let mut told = Vec::new();
+    let mut rest = path;
+    while let Some(((state, action), after)) = rest.split_first() {
+        let ahead: Vec<Option<Action>> = rest.iter().take(3).map(|(_, action)| *action).collect();
+        let (sentence, taken) = match ahead.as_slice() {
+            [Some(Action::Begin(a)), Some(Action::Effect(b, _)), Some(Action::Done(c))] if a == b && b == c => {
+                (Some(format!("{} is done", step_name(world, *a))), 3)
+            }
+            [Some(Action::Begin(a)), Some(Action::Effect(b, _)), ..] if a == b => {
+                (Some(format!("{} takes effect", step_name(world, *a))), 2)
+            }
+            _ => (action.map(|action| sentence(world, state, action)), 1),
+        };
+        told.extend(sentence);
+        rest = if taken == 1 { after } else { rest.get(taken..).unwrap_or_default() };
+    }
+    told
+}
+
+/// Tells of a plan that never comes to its end: how far it comes where everything goes well.
+pub fn endless(world: &World, furthest: &State) -> Violation {
+    let done = |at: usize| furthest.step(at) == Micro::Done;
+    let open =
+        world.steps().iter().enumerate().filter(|(at, step)| !done(*at) && step.needs.iter().all(|n| done(n.step)));
+    let told: Vec<String> = open.map(|(at, _)| step_name(world, at)).collect();
+    let steps = world.steps().iter().enumerate().filter(|(at, _)| done(*at));
+    let story = steps.map(|(at, _)| format!("{} is done", step_name(world, at))).collect();
+    let end = format!("whatever happens, the plan does not come to its end: {} waits for ever", told.join(", "));
+    Violation { breach: Some(Breach::NeverEnds), story, end, ..Violation::of(world) }
+}
+
+fn goes_round(world: &World, state: &State, at: usize) -> bool {
+    crate::prove::act::done(world, state, at).is_none()
+}
+
 fn member(world: &World, at: usize) -> String {
     let name = world.side_of(at).and_then(|side| side.members.get(at - side.first));
     name.map_or_else(|| "a member".to_owned(), |name| format!("`{name}`"))
 }
 
-fn step_name(world: &World, at: usize) -> String {
+/// A step, as stories name it.
+pub(super) fn step_name(world: &World, at: usize) -> String {
     let act = world.steps().get(at).map(|step: &Step| crate::plan::phrase::title(&step.part)).unwrap_or_default();
     format!("step {} ({act})", at + 1)
 }
 
-fn sentence(world: &World, _state: &State, action: Action) -> Option<String> {
-    Some(match action {
+fn sentence(world: &World, state: &State, action: Action) -> String {
+    match action {
         Action::Begin(at) => format!("{} begins", step_name(world, at)),
         Action::Effect(at, _) => format!("{} takes effect", step_name(world, at)),
         Action::Done(at) => format!("{} is done", step_name(world, at)),
-        Action::Die(at) => format!("{} goes round again", step_name(world, at)),
+        Action::Die(at) if goes_round(world, state, at) => {
+            format!("{} finds that something is left and goes round again", step_name(world, at))
+        }
+        Action::Die(at) => {
+            format!(
+                "the executor dies before it has written down that {} was done; another begins it again",
+                step_name(world, at)
+            )
+        }
         Action::World(event) => happening(world, event),
-    })
+    }
 }
 
 fn happening(world: &World, event: Event) -> String {
@@ -117,7 +176,12 @@ fn happening(world: &World, event: Event) -> String {
         Event::SoakOver => "the time of normal traffic is over".into(),
         Event::ServiceLands => "the service writes an old value back".into(),
         Event::ServiceDone => "the service has nothing more under way".into(),
-        Event::Sleeper => "a second executor wakes and writes what it read long before".into(),
+        Event::Sleeper(at) => {
+            format!(
+                "a second executor, which slept since it began {}, wakes and writes what it meant to",
+                step_name(world, at)
+            )
+        }
     }
 }
 
@@ -132,6 +196,7 @@ fn ending(world: &World, breach: Breach) -> String {
             who(at)
         ),
         Breach::StaleCache(at) => format!("{} opens a value that it kept under the old version, and cannot", who(at)),
+        Breach::CannotFollow(at) => format!("{} is told to write with a version that it does not know", who(at)),
         Breach::CannotStart(at) => {
             format!("{} does not come up: it is told to use a version that it does not have", who(at))
         }
@@ -166,6 +231,18 @@ fn ending(world: &World, breach: Breach) -> String {
         Breach::DestroyedNeeded => "a version is destroyed that something still needs: it is lost".into(),
         Breach::Impossible => "the step cannot be done: what it needs is not there".into(),
         Breach::Stuck => "nothing can go on, and nothing is waited for".into(),
+        Breach::NotRetired => "the plan ends, and the old version still opens what it sealed".into(),
+        Breach::KeptForEver
+        | Breach::KeyOrder
+        | Breach::Unapproved
+        | Breach::OutsideWindow
+        | Breach::GateInSpan
+        | Breach::EmptyProof
+        | Breach::HoldsOne
+        | Breach::TooSlow
+        | Breach::Restorable
+        | Breach::NeverEnds
+        | Breach::TooLarge => String::new(),
     }
 }
 
@@ -181,8 +258,20 @@ fn word(when: When) -> &'static str {
     }
 }
 
+/// What a check of a world found, told for this world.
+pub fn proof(world: &World, shape: Digest, visited: Visited) -> Proof {
+    Proof {
+        shape,
+        states: visited.states,
+        depth: visited.depth,
+        bound: bound(world),
+        assumptions: assumptions(world),
+        accepted: world.accepted.iter().map(|(code, fleet)| accepted(code, fleet.as_ref())).collect(),
+    }
+}
+
 /// What was looked at.
-pub fn bound(world: &World) -> String {
+fn bound(world: &World) -> String {
     let fleets = world.fleets.iter().map(|side| format!("{} of `{}`", side.members.len(), side.name));
     let fleets: Vec<String> = fleets.collect();
     format!(
@@ -193,7 +282,7 @@ pub fn bound(world: &World) -> String {
 }
 
 /// What a hazard's acceptance means.
-pub fn accepted(code: &str, fleet: Option<&Name>) -> String {
+fn accepted(code: &str, fleet: Option<&Name>) -> String {
     match fleet {
         Some(fleet) => format!("{code} for `{fleet}`"),
         None => code.to_owned(),
@@ -201,7 +290,7 @@ pub fn accepted(code: &str, fleet: Option<&Name>) -> String {
 }
 
 /// The declared delays that a proof rests on.
-pub fn assumptions(world: &World) -> Vec<String> {
+fn assumptions(world: &World) -> Vec<String> {
     let mut all = Vec::new();
     for side in &world.fleets {
         let (name, fleet) = (&side.name, &side.fleet);
@@ -214,6 +303,7 @@ pub fn assumptions(world: &World) -> Vec<String> {
         }
         if let Writes::NewestAfter(delay) = fleet.writes {
             all.push(format!("no member of `{name}` writes with a version sooner than {delay} after it appeared"));
+            all.push(format!("a member of `{name}` that restarts may count those {delay} anew"));
         }
         if side.writes() && world.has_old {
             all.push(format!("a write of `{name}` lands within {}", fleet.in_flight));

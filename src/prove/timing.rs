@@ -6,6 +6,9 @@ use crate::model::Name;
 use crate::model::Span;
 use crate::plan::Gate;
 use crate::plan::Part;
+use crate::plan::Waiting;
+use crate::plan::pass::reach;
+use crate::plan::step::Step;
 use crate::plan::step::Why;
 use crate::policy::meant::fleet::Learns;
 use crate::policy::meant::fleet::Writes;
@@ -20,6 +23,8 @@ pub enum Linger {
     Learning(usize),
     /// A member of the fleet still writes under the old version.
     Following(usize),
+    /// A member of the fleet still knows the old version, which was taken from it.
+    Forgetting(usize),
     /// A write of the fleet under the old version has not landed.
     InFlight(usize),
     /// A member of the fleet keeps an old sealed value.
@@ -45,24 +50,76 @@ impl Timing {
     /// What the delays of this world promise.
     #[must_use]
     pub fn of(world: &World) -> Self {
-        let all = lingers(world);
         let above = ancestors(world);
+        let mut all = lingers(world);
+        all.extend(counting(world, &all, &above));
         let waits = world.steps().iter().zip(&above).map(|(step, above)| {
-            let by = step.gates.iter().filter_map(|gate| match gate {
-                Gate::After { by } => Some(*by),
-                _ => None,
-            });
-            let Some(by) = by.max() else { return BTreeSet::new() };
+            let Some(by) = waited(step) else { return BTreeSet::new() };
             over(&all, by, above)
         });
         let waits = waits.collect();
         let fuses = world.fleets.iter().map(|side| match side.fleet.writes {
-            Writes::NewestAfter(delay) => over(&all, delay, &reaching(world, side)),
+            Writes::NewestAfter(delay) => {
+                let mut over = over(&all, delay, &reaching(world, side));
+                over.extend(rescued(world, delay));
+                over
+            }
             Writes::Current | Writes::Never => BTreeSet::new(),
         });
         let fuses = fuses.collect();
         Self { waits, fuses }
     }
+}
+
+/// Fleets whose silent members are restarted in time: their wait has a deadline, at which the run stops and names them,
+/// and that leaves time enough.
+fn rescued(world: &World, delay: Span) -> impl Iterator<Item = Linger> {
+    let in_time = move |side: &Side| {
+        world.steps().iter().any(|step| {
+            let waits = matches!(&step.part, Part::Wait { until: Waiting::Readable { fleet } } if *fleet == side.name);
+            let leaves =
+                |gate: &Gate| matches!(gate, Gate::NotAfter { within } if within.plus(reach(&side.fleet)) <= delay);
+            waits && step.gates.iter().any(leaves)
+        })
+    };
+    let kept = world.flaws.silent_member && !world.flaws.deadline_ignored;
+    let sides = world.fleets.iter().enumerate().filter(move |(_, side)| kept && in_time(side));
+    sides.map(|(at, _)| Linger::Learning(at))
+}
+
+/// Members that count for themselves write under the new version so long after all of them are known to know it: after a
+/// wait that no silent one passes.
+fn counting(world: &World, known: &[Bounded], above: &[BTreeSet<usize>]) -> Vec<Bounded> {
+    let mut all = Vec::new();
+    for (at, side) in world.fleets.iter().enumerate() {
+        let Writes::NewestAfter(delay) = side.fleet.writes else { continue };
+        for (step, above) in world.steps().iter().zip(above).enumerate().filter_map(|(number, (step, above))| {
+            let waits = matches!(&step.part, Part::Wait { until: Waiting::Readable { fleet } } if *fleet == side.name);
+            let starts = matches!(&step.part, Part::Restart { fleet, member: None, .. } if *fleet == side.name);
+            (waits || starts).then_some(((number, step), above))
+        }) {
+            let (number, step) = step;
+            let proven = step.gates.iter().any(|gate| matches!(gate, Gate::Proof { at_least: 1.., .. }));
+            let timed = waited(step).is_some_and(|by| over(known, by, above).contains(&Linger::Learning(at)));
+            let started = matches!(step.part, Part::Restart { .. }) && reaching(world, side).is_subset(above);
+            if proven && !world.flaws.stale_proof || timed || started {
+                let roots = BTreeSet::from([number]);
+                let landed = delay.plus(side.fleet.in_flight);
+                all.push(Bounded { linger: Linger::Following(at), span: delay, roots: roots.clone() });
+                all.push(Bounded { linger: Linger::InFlight(at), span: landed, roots });
+            }
+        }
+    }
+    all
+}
+
+/// How long a step waits at the least.
+fn waited(step: &Step) -> Option<Span> {
+    let by = step.gates.iter().filter_map(|gate| match gate {
+        Gate::After { by } => Some(*by),
+        _ => None,
+    });
+    by.max()
 }
 
 struct Bounded {
@@ -76,7 +133,7 @@ fn over(all: &[Bounded], by: Span, above: &BTreeSet<usize>) -> BTreeSet<Linger> 
 }
 
 /// For each step all steps that are done before it.
-fn ancestors(world: &World) -> Vec<BTreeSet<usize>> {
+pub(super) fn ancestors(world: &World) -> Vec<BTreeSet<usize>> {
     let mut above: Vec<BTreeSet<usize>> = Vec::new();
     for step in world.steps() {
         let mut all = BTreeSet::new();
@@ -106,7 +163,14 @@ fn lingers(world: &World) -> Vec<Bounded> {
         let learns = side.fleet.learns.at_most();
         let reached = reaching(world, side);
         if let Some(span) = learns {
-            all.push(Bounded { linger: Linger::Learning(at), span, roots: reached.clone() });
+            // A member that is silent for longer than its fleet declares is what a proof is for.
+            if !world.flaws.silent_member {
+                all.push(Bounded { linger: Linger::Learning(at), span, roots: reached.clone() });
+            }
+            let taken = places(world, |part| matches!(part, Part::Withdraw { fleet } if fleet == name));
+            if !taken.is_empty() {
+                all.push(Bounded { linger: Linger::Forgetting(at), span, roots: taken });
+            }
         }
         let pointed = places(world, |part| {
             let promoted = world.able.promotes && matches!(part, Part::Add);

@@ -2,14 +2,16 @@
 //! places can do. It does not change while it is explored.
 
 use crate::decision::lead::follows;
+use crate::decision::lead::learn_span;
 use crate::inventory::Able;
 use crate::inventory::Disables;
-use crate::model::Hour;
 use crate::model::Name;
+use crate::model::Risk;
 use crate::model::Span;
 use crate::model::State;
 use crate::plan::Kind;
 use crate::plan::Part;
+use crate::plan::Plan;
 use crate::plan::Unit;
 use crate::plan::aspect::Aspect;
 use crate::plan::step::Need;
@@ -24,7 +26,9 @@ use crate::policy::meant::fleet::Joins;
 use crate::policy::meant::fleet::Learns;
 use crate::policy::meant::fleet::Opens;
 use crate::policy::meant::fleet::Writes;
+use crate::policy::meant::key::Accept;
 use crate::policy::meant::key::Retire;
+use crate::policy::meant::project::Approval;
 use crate::policy::meant::store::Place;
 use crate::prove::timing::Timing;
 use std::collections::BTreeSet;
@@ -41,10 +45,14 @@ pub const STEPS_MAX: usize = 96;
 pub struct Flaws {
     /// Writes are not compare-and-set: a second executor that woke late writes over what others wrote.
     pub no_compare_and_set: bool,
+    /// Two executors carry out the plan at once, and neither notices that its acts were done already.
+    pub doubled: bool,
     /// A repeated `add` makes another version, and nobody notices.
     pub add_twice: bool,
     /// A member's old heartbeat counts as a fresh one.
     pub stale_proof: bool,
+    /// A member stays silent for longer than its fleet's declared delay.
+    pub silent_member: bool,
     /// The executor goes on after a missed deadline.
     pub deadline_ignored: bool,
     /// Values that do not open are counted as moved.
@@ -70,10 +78,18 @@ pub struct World {
     pub old_state: Option<State>,
     /// Whether values are seen and moved by anybody.
     pub moves: bool,
+    /// Whether some values are neither seen nor moved by anybody.
+    pub unseen: bool,
+    /// Whether everything that is moved changes in one transaction.
+    pub atomic: bool,
     /// Whether a service moves its own values.
     pub by_service: bool,
-    /// Whether a backup with values under the old version may come back.
-    pub backups: bool,
+    /// How long must have passed before the old version may be destroyed, each with its name.
+    pub destroy_after: Vec<(String, Span)>,
+    /// The window in which the turn may happen.
+    pub window: Option<Name>,
+    /// The classes of steps that the project asks for voices for.
+    pub approvals: BTreeSet<Risk>,
     /// What the policy asks to be checked, and when.
     pub checks: BTreeSet<When>,
     /// Whether pre-images are to be kept.
@@ -150,25 +166,31 @@ impl Side {
 }
 
 impl World {
-    /// The world of one key of a unit, drawn at this hour.
+    /// The world of one key of a unit. Where members take turns, the small world has two that follow each other,
+    /// the first of them at this place of the list.
     #[must_use]
-    pub fn of(unit: &Unit, slot: usize, policies: &[Policy], hour: Hour) -> Option<Self> {
+    pub fn of(plan: &Plan, unit: &Unit, slot: usize, from: usize) -> Option<Self> {
         let planned = unit.keys.get(slot)?;
-        let policy = policies.iter().find(|policy| policy.name == *planned.name.policy())?;
+        let policy = plan.policies.iter().find(|policy| policy.name == *planned.name.policy())?;
         let key = policy.keys.get(planned.name.key())?;
-        let fleets = sides(policy, key);
+        let fleets = sides(policy, key, from);
         let mut alone = alone(unit, slot, &fleets);
         alone.keys = vec![planned.clone()];
         let stores: Vec<&Store> = key.seals.iter().filter_map(|name| policy.stores.get(name)).collect();
         let seen = |store: &&&Store| !matches!(store.place, Place::Unseen);
         let old_state = planned.old.as_ref().and_then(|id| planned.base.key.version(id)).map(|version| version.state);
-        let accepted = key.accepts.iter().filter(|accept| accept.until > hour);
+        let accepted = key.accepts.iter().filter(|accept| accept.until > plan.made && covers(accept, &fleets));
+        let accepted = accepted.map(|accept| (accept.risk.clone(), accept.fleet.clone())).collect();
         let mut world = World {
             key: planned.name.to_string(),
             kind: planned.kind,
             moves: stores.iter().any(|store| seen(&store)),
+            unseen: stores.iter().any(|store| !seen(&store)),
+            atomic: stores.iter().filter(seen).all(|store| store.atomic),
             by_service: stores.iter().any(|store| matches!(store.place, Place::Grpc(_))),
-            backups: false,
+            destroy_after: destroy_after(policy, key),
+            window: key.window.clone(),
+            approvals: plan.settings.approval.iter().flat_map(asked).collect(),
             fleets,
             able: planned.base.able,
             has_old: planned.old.is_some(),
@@ -180,13 +202,36 @@ impl World {
                 Retire::After { after, .. } => after,
                 Retire::Never => Span::ZERO,
             },
-            accepted: accepted.map(|accept| (accept.risk.clone(), accept.fleet.clone())).collect(),
+            accepted,
             timing: Timing::default(),
             flaws: Flaws::default(),
             unit: alone,
         };
         world.timing = Timing::of(&world);
         Some(world)
+    }
+
+    /// The same world with these faults of the carrying-out.
+    #[must_use]
+    pub fn with(mut self, flaws: Flaws) -> Self {
+        self.flaws = flaws;
+        self.timing = Timing::of(&self);
+        self
+    }
+
+    /// Whether the policy asks for checks of this moment in a plan of this kind.
+    #[must_use]
+    pub fn asks(&self, when: When) -> bool {
+        let makes = matches!(self.kind, Kind::First | Kind::Rotate);
+        let leaves = self.has_old && self.kind != Kind::Destroy;
+        let applies = match when {
+            When::Before => true,
+            When::Added | When::Readable | When::Switched => makes,
+            When::Written => leaves,
+            When::Moved => leaves && self.moves,
+            When::Retired => leaves && self.steps().iter().any(|step| step.part == Part::Retire),
+        };
+        applies && self.checks.contains(&when)
     }
 
     /// Whether a hazard is accepted for a fleet.
@@ -226,14 +271,56 @@ impl World {
     }
 }
 
-fn sides(policy: &Policy, key: &Key) -> Vec<Side> {
+/// Whether an acceptance covers the whole of its hazard, as far as declared delays tell how long that lasts.
+fn covers(accept: &Accept, fleets: &[Side]) -> bool {
+    let lasts = match accept.risk.as_str() {
+        "K203" => fleets.iter().map(|side| learn_span(&side.fleet)).max().unwrap_or(Span::ZERO),
+        _ => Span::ZERO,
+    };
+    accept.at_most.is_none_or(|most| most >= lasts)
+}
+
+fn asked(approval: &Approval) -> impl Iterator<Item = Risk> {
+    approval.need.iter().filter(|(_, voices)| **voices > 0).map(|(class, _)| *class)
+}
+
+fn destroy_after(policy: &Policy, key: &Key) -> Vec<(String, Span)> {
+    let own = match key.retire {
+        Retire::After { destroy_after, .. } => destroy_after,
+        Retire::Never => None,
+    };
+    let backups = key.seals.iter().filter_map(|name| {
+        let span = policy.stores.get(name)?.restorable_for?;
+        Some((format!("{name} restorable_for"), span))
+    });
+    own.map(|span| ("destroy_after".to_owned(), span)).into_iter().chain(backups).collect()
+}
+
+/// How many pairs of members that follow each other there are: each is looked at.
+#[must_use]
+pub fn pairs(plan: &Plan, unit: &Unit, slot: usize) -> usize {
+    let turns = unit.steps.iter().filter(|step| step.key == slot && step.part.member().is_some());
+    let fleets: BTreeSet<&Name> = turns.filter_map(|step| step.part.fleet()).collect();
+    let policy = unit
+        .keys
+        .get(slot)
+        .and_then(|planned| plan.policies.iter().find(|policy| policy.name == *planned.name.policy()));
+    let listed =
+        |name: &&Name| policy.and_then(|policy| policy.fleets.get(*name)).map(|fleet| Aspect::listed(fleet).len());
+    fleets.iter().filter_map(listed).max().unwrap_or(0).saturating_sub(1).max(1)
+}
+
+fn sides(policy: &Policy, key: &Key, from: usize) -> Vec<Side> {
     let mut sides: Vec<Side> = Vec::new();
     let mut first = 0;
     for (name, fleet) in key.used_by.iter().filter_map(|name| policy.fleets.get_key_value(name)) {
         let listed = Aspect::listed(fleet);
-        let many = listed.len() != 1 && fleet.writes != Writes::Never;
+        // One that only reads is like any other; where members take turns, each must be seen to.
+        let many = listed.len() != 1 && (fleet.writes != Writes::Never || fleet.holds == Holds::One);
         let count = if many { MEMBERS_MAX } else { 1 };
-        let name_of = |at: usize| listed.get(at).map_or_else(|| format!("{name}-{}", at + 1), ToString::to_string);
+        let from = from.min(listed.len().saturating_sub(count));
+        let name_of =
+            |at: usize| listed.get(from + at).map_or_else(|| format!("{name}-{}", at + 1), ToString::to_string);
         let members: Vec<String> = (0..count).map(name_of).collect();
         let after = fleet.after.iter().filter_map(|name| key.used_by.iter().position(|used| used == name)).collect();
         sides.push(Side { name: name.clone(), fleet: fleet.clone(), members, first, after });

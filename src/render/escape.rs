@@ -25,8 +25,8 @@ fn harmless(c: char) -> bool {
     }
 }
 
-/// For Markdown: as for a terminal, and every sign that could be markup becomes a character reference, which
-/// never is. Names between backticks stay code.
+/// For Markdown: as for a terminal, and every sign that could be markup inside a line becomes a character
+/// reference, which never is. What stands between backticks stays code.
 pub(super) fn markdown(text: &str) -> String {
     let text = terminal(text);
     let mut out = String::with_capacity(text.len() + 32);
@@ -56,8 +56,10 @@ fn refer(text: &str, out: &mut String) {
     use std::fmt::Write;
     for c in text.chars() {
         match c {
-            '&' | '<' | '>' | '"' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '+' | '!' | '|' | '~'
-            | '@' | '\\' | '`' | '$' => {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '@' | '\\' | '`' | '$' => {
                 let _ = write!(out, "&#{};", u32::from(c));
             }
             other => out.push(other),
@@ -88,10 +90,10 @@ mod tests {
     fn markdown_has_no_markup_but_ours() {
         for (text, shown) in [
             ("the fleet `web_1`", "the fleet <code>web&#95;1</code>"),
-            ("<script> [x](http://y) *b*", "&#60;script&#62; &#91;x&#93;&#40;http://y&#41; &#42;b&#42;"),
+            ("<script> [x](http://y) *b*", "&lt;script&gt; &#91;x&#93;(http://y) &#42;b&#42;"),
             ("`a` and `", "<code>a</code> and &#96;"),
             ("``", "&#96;&#96;"),
-            ("`<b>`", "<code>&#60;b&#62;</code>"),
+            ("`<b>`", "<code>&lt;b&gt;</code>"),
             ("a\nb | c", "a&#92;u&#123;a&#125;b &#124; c"),
         ] {
             assert_eq!(markdown(text), shown);

@@ -127,8 +127,12 @@ pub fn answer(case: Case<'_>, only: Option<&Version>) -> Why {
 
 fn rotate(case: Case<'_>) -> Answer {
     let decision = case.decision;
-    let mut because: Vec<Because> =
-        decision.reasons.iter().filter(|reason| !about_old(reason)).map(|r| reason(case, r)).collect();
+    let mut because: Vec<Because> = decision
+        .reasons
+        .iter()
+        .filter(|reason| decision.verdict == Verdict::Behind || !about_old(reason))
+        .map(|r| reason(case, r))
+        .collect();
     because.extend(case.run.into_iter().flat_map(gates));
     let file = "`keyrota plan -o FILE`, then `keyrota apply FILE`";
     let (yes, line, command) = match decision.verdict {

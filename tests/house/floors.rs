@@ -35,7 +35,7 @@ const ROOMS: [(&str, u8); 31] = [
     ("fleet", 70),
     ("home", 70),
     ("probe", 70),
-    ("virtual", 70),
+    ("simulated", 70),
     ("cli", 80),
 ];
 
@@ -146,7 +146,7 @@ fn a_higher_or_equal_floor_is_refused() {
     assert_eq!(said(floors, "src/plan.rs", "use crate::cli::Args;"), 1);
     assert_eq!(said(floors, "src/plan/draw.rs", "fn a() { crate::journal::read() }"), 1);
     assert_eq!(said(floors, "src/store/sqlite.rs", "use crate::backend;"), 1);
-    assert_eq!(said(floors, "src/model.rs", "use crate::r#virtual::Fleet;"), 1);
+    assert_eq!(said(floors, "src/model.rs", "use crate::simulated::Crowd;"), 1);
     assert_eq!(said(floors, "src/plan.rs", "pub(in crate::plan) fn a() {}"), 0);
     assert_eq!(said(floors, "src/lib.rs", "pub use crate::cli::main;"), 0);
 }
@@ -175,7 +175,7 @@ fn tests_and_comments_may_look_up() {
 fn only_wiring_may_name_an_adapter() {
     let text = "use crate::backend::file::File;";
     assert_eq!(said(adapters, "src/cli/apply.rs", text), 1);
-    assert_eq!(said(adapters, "src/virtual/world.rs", "use crate::store::sqlite;"), 1);
+    assert_eq!(said(adapters, "src/simulated/world.rs", "use crate::store::sqlite;"), 1);
     assert_eq!(said(adapters, "src/cli/wire.rs", text) + said(adapters, "src/cli/wire/file.rs", text), 0);
     assert_eq!(said(adapters, "src/backend/file.rs", text), 0);
     assert_eq!(said(adapters, "src/cli/wired.rs", text), 1);

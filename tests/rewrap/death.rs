@@ -102,7 +102,7 @@ fn it_may_die_before_and_after_every_commit() {
     for (mode, atomic) in [("WAL", false), ("DELETE", false), ("WAL", true), ("DELETE", true)] {
         let world = World::usual(mode, 450);
         let mut deaths = 0;
-        for at in 0.. {
+        for at in 0_usize.. {
             // Each child dies one commit later than the one before, on what that one left; at the end none is left to die at.
             world.connect().execute_batch("DELETE FROM data_keys").unwrap();
             world::add_usual(&world.connect(), 1, 450, 1);
@@ -114,7 +114,7 @@ fn it_may_die_before_and_after_every_commit() {
             let done = finished(child.spawn().unwrap());
             let under = world.usual_under();
             let moved = under.get("v2").copied().unwrap_or(0);
-            let expected = if atomic { (at % 2) * 450 } else { (at as usize).div_ceil(2) * 100 };
+            let expected = if atomic { (at % 2) * 450 } else { at.div_ceil(2) * 100 };
             if done {
                 assert_eq!(moved, 450);
                 break;

@@ -47,6 +47,7 @@ fn hexed(value: &Value) -> Vec<u8> {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a list, one shape after the other")]
 fn shapes() -> Vec<Shape> {
     let hex_seal = json!({ "cipher": "aes-256-gcm", "as": "hex", "layout": ["nonce", "ciphertext", "tag"] });
     vec![

@@ -24,6 +24,8 @@ pub(super) fn read(root: &Path, pointer: &Pointer, member: &Member, doing: &str)
 /// Points a member at a version. A file that says so already is not touched.
 pub(super) fn write(root: &Path, pointer: &Pointer, member: &Member, value: &str, doing: &str) -> Result<(), Fault> {
     let file = file(root, pointer, member, doing)?;
+    // What a crash left of an earlier attempt lies beside a file that is not ours.
+    disk::sweep(&file.path)?;
     let before = file.text(doing)?;
     let after = pointer::write(file.format, &before, &pointer.at, value).map_err(|unfit| file.unfit(doing, &unfit))?;
     if after == before {

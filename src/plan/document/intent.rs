@@ -1,5 +1,6 @@
 //! What a plan would do, without when: the digest that stays when only dates, counts and estimates moved.
 
+use crate::digest;
 use crate::digest::Digest;
 use crate::digest::Hasher;
 use crate::inventory::Able;
@@ -14,20 +15,13 @@ use crate::plan::Step;
 use crate::plan::Unit;
 use crate::plan::document::ascii::append;
 use crate::plan::document::line::RowKey;
+use crate::plan::document::shapes;
 use crate::plan::step::Need;
 use crate::policy::Policy;
 use serde::Serialize;
 
 /// The domain of the digest; another number where what goes into it changes.
 const DOMAIN: &str = "keyrota-plan-intent/1";
-
-#[derive(Serialize)]
-struct KeyIntent<'a> {
-    #[serde(flatten)]
-    row: RowKey<'a>,
-    kind: Kind,
-    able: Able,
-}
 
 #[derive(Serialize)]
 struct StepIntent<'a> {
@@ -71,19 +65,28 @@ pub(super) fn intent(plan: &Plan) -> Digest {
         part(&|out| append(out, &bare));
     }
     part(&|out| append(out, &units.len()));
-    for unit in units {
-        let Unit { keys, steps, bounds, proof } = unit;
-        let keys: Vec<KeyIntent<'_>> =
-            keys.iter().map(|key| KeyIntent { row: RowKey::of(key), kind: key.kind, able: key.base.able }).collect();
-        let steps: Vec<StepIntent<'_>> = steps.iter().map(step).collect();
-        let bounds: &[Bound] = bounds;
-        let proof = proof.as_ref().map(|proof| {
-            let Proof { shape: _, states: _, depth: _, bound: _, assumptions, accepted } = proof;
-            ProofIntent { assumptions, accepted }
-        });
-        part(&|out| append(out, &(&keys, &steps, bounds, &proof)));
+    let shapes = shapes(units);
+    let told: Vec<Digest> = shapes.first.iter().filter_map(|first| units.get(*first)).map(shape).collect();
+    for (unit, shape) in units.iter().zip(&shapes.of) {
+        let keys: Vec<RowKey<'_>> = unit.keys.iter().map(RowKey::of).collect();
+        part(&|out| append(out, &(&keys, told.get(*shape))));
     }
     hasher.finish()
+}
+
+/// What units of one shape would do. Two shapes that differ in the figures of their proofs are one here.
+fn shape(unit: &Unit) -> Digest {
+    let Unit { keys, steps, bounds, proof } = unit;
+    let keys: Vec<(Kind, Able)> = keys.iter().map(|key| (key.kind, key.base.able)).collect();
+    let steps: Vec<StepIntent<'_>> = steps.iter().map(step).collect();
+    let bounds: &[Bound] = bounds;
+    let proof = proof.as_ref().map(|proof| {
+        let Proof { shape: _, states: _, depth: _, bound: _, assumptions, accepted } = proof;
+        ProofIntent { assumptions, accepted }
+    });
+    let mut line = Vec::new();
+    append(&mut line, &(&keys, &steps, bounds, &proof));
+    digest::of(DOMAIN, &[&line])
 }
 
 /// A policy without the traces of how its file is laid out: a new comment changes nothing that is done.

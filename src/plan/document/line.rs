@@ -22,7 +22,6 @@ use crate::plan::Proof;
 use crate::plan::Step;
 use crate::plan::Unit;
 use crate::plan::document::Refused;
-use crate::plan::document::STEPS_MAX;
 use crate::plan::estimate::Estimate;
 use crate::plan::step::Need;
 use crate::policy::Policy;
@@ -173,14 +172,14 @@ impl<'a> StepLine<'a> {
 }
 
 /// Reads the lines and expands them.
-pub(super) fn read(bytes: &[u8]) -> Result<Plan, Refused> {
+pub(super) fn read(bytes: &[u8], steps_max: usize) -> Result<Plan, Refused> {
     let written: Written = serde_json::from_slice(bytes).map_err(|error| Refused::Malformed {
         line: error.line(),
         column: error.column(),
         why: error.to_string(),
     })?;
     let mut units = Vec::with_capacity(written.units.len());
-    let mut steps_left = STEPS_MAX;
+    let mut steps_left = steps_max;
     for (at, row) in written.units.into_iter().enumerate() {
         let unsound = |why| Refused::Unsound { unit: at + 1, why };
         let shape = written.shapes.get(row.shape).ok_or_else(|| unsound("there is no such shape"))?;
@@ -212,4 +211,41 @@ fn unit(shape: &Shape, row: Row<'static>) -> Result<Unit, &'static str> {
     }
     let keys = row.keys.into_iter().zip(&shape.keys).map(|(row, shape)| row.planned(*shape)).collect();
     Ok(Unit { keys, steps, bounds: shape.bounds.clone(), proof: shape.proof.clone() })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use super::*;
+    use crate::plan::document::Document;
+
+    #[test]
+    fn steps_are_counted_before_they_are_expanded() {
+        let step = Step {
+            key: 0,
+            part: Part::Switch,
+            needs: Vec::new(),
+            gates: Vec::new(),
+            risk: Risk::Safe,
+            turn: false,
+            estimate: Estimate::default(),
+        };
+        let unit = Unit { keys: Vec::new(), steps: vec![step; 3], bounds: Vec::new(), proof: None };
+        let hour = Hour::default();
+        let plan = Plan {
+            tool: String::new(),
+            made: hour,
+            expires: hour,
+            settings: Settings::default(),
+            policies: Vec::new(),
+            decisions: Vec::new(),
+            units: vec![unit; 4],
+        };
+        let document = Document::of(plan);
+        assert_eq!(read(document.bytes(), 2).unwrap_err(), Refused::TooManySteps);
+        assert_eq!(
+            read(document.bytes(), 11).unwrap_err().to_string(),
+            "this plan does not hold together: unit 1: a step is for a key that is not there"
+        );
+    }
 }

@@ -29,7 +29,7 @@ pub(super) fn write(plan: &Plan) -> Vec<u8> {
     out.extend_from_slice(b",\n");
     field(&mut out, "settings", settings);
     list(&mut out, ",\n", "policies", policies, policy);
-    list(&mut out, ",\n", "decisions", decisions, |out, decision| append(out, decision));
+    list(&mut out, ",\n", "decisions", decisions, append);
     let shapes = shapes(units);
     let firsts: Vec<&Unit> = shapes.first.iter().filter_map(|first| units.get(*first)).collect();
     list(&mut out, ",\n", "shapes", &firsts, |out, unit| shape(out, unit));
@@ -72,9 +72,9 @@ fn shape(out: &mut Vec<u8>, unit: &Unit) {
         });
         lines.push(StepLine::of(format!("{number}-{}", step.part.act()), step));
     }
-    list(out, "{", "keys", &keys, |out, key| append(out, key));
-    list(out, ",\n", "steps", &lines, |out, line| append(out, line));
-    list(out, ",\n", "bounds", &unit.bounds, |out, bound| append(out, bound));
+    list(out, "{", "keys", &keys, append);
+    list(out, ",\n", "steps", &lines, append);
+    list(out, ",\n", "bounds", &unit.bounds, append);
     out.extend_from_slice(b",\n");
     field(out, "proof", &unit.proof);
     out.extend_from_slice(b"}");

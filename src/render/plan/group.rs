@@ -8,8 +8,10 @@ use crate::model::Hour;
 use crate::model::Name;
 use crate::model::Span;
 use crate::plan::Kind;
+use crate::plan::Part;
 use crate::plan::Plan;
 use crate::plan::Planned;
+use crate::plan::Step;
 use crate::plan::Unit;
 use crate::plan::document::shapes;
 use crate::policy::Policy;
@@ -95,11 +97,14 @@ pub(super) struct KeyCase<'a> {
     pub(super) decision: Option<&'a Decision>,
 }
 
+/// What the words about a key take from its policy.
+type OfPolicy<'a> = (Retire, Option<Span>, &'a [Accept]);
+
 /// What units must share, beside their shape, to be told together.
 #[derive(PartialEq)]
 struct Alike<'a> {
     shape: usize,
-    keys: Vec<(&'a Name, Option<(Retire, Option<Span>, &'a [Accept])>)>,
+    keys: Vec<(&'a Name, Option<OfPolicy<'a>>)>,
 }
 
 impl<'a> Alike<'a> {
@@ -190,6 +195,9 @@ fn title(rows: &[Row]) -> String {
             None => verdicts.push((&row.verdict, 1)),
         }
     }
+    if let [(verdict, count)] = verdicts.as_slice() {
+        return format!("{} with the same steps: {verdict}", words::count(*count, "key", "keys"));
+    }
     let of_each = verdicts.iter().map(|(verdict, count)| words::count(*count, verdict, verdict));
     let of_each: Vec<String> = of_each.collect();
     format!("{} with the same steps: {}", words::count(rows.len(), "key", "keys"), of_each.join(", "))
@@ -198,37 +206,63 @@ fn title(rows: &[Row]) -> String {
 fn why(first: &Case<'_>, rows: &[Row], made: Hour) -> Vec<String> {
     let mut lines = Vec::new();
     if let ([row], [key]) = (rows, first.keys.as_slice()) {
-        lines.extend(
-            key.decision
-                .iter()
-                .flat_map(|decision| decision.reasons.iter().map(|reason| words::reason(&decision.key, reason).0)),
-        );
-        lines.extend(row.start_by.map(|by| {
-            let verb = if by < made { "had to" } else { "must" };
-            format!("it {verb} begin by {} to be in time", words::hour(by))
-        }));
-        lines.push(change(key.planned));
+        lines.extend(reasons(key));
+        if key.planned.kind != Kind::Destroy {
+            lines.extend(row.start_by.map(|by| format!("it {} to be in time", begin_by(by, made))));
+        }
+        lines.push(change(key.planned, true));
+        lines.extend(moments(first));
         return lines;
     }
     let begin = rows.iter().filter_map(|row| row.start_by).min();
-    lines.extend(begin.map(|by| {
-        let verb = if by < made { "had to" } else { "must" };
-        format!("the first of them {verb} begin by {} to be in time", words::hour(by))
-    }));
+    lines.extend(begin.map(|by| format!("the first of them {} to be in time", begin_by(by, made))));
+    let alone = rows.len() == first.keys.len();
+    for key in &first.keys {
+        let change = change(key.planned, alone);
+        lines.push(if alone { format!("{}: {change}", key.planned.name) } else { change });
+    }
+    lines.extend(moments(first));
     lines
 }
 
-/// What happens to a key's versions.
-fn change(planned: &Planned) -> String {
-    let old = planned.old.as_ref().map_or_else(|| "the old version".to_owned(), |old| format!("`{old}`"));
-    let new = &planned.new;
+fn begin_by(by: Hour, made: Hour) -> String {
+    let verb = if by < made { "had to" } else { "must" };
+    format!("{verb} begin by {}", words::hour(by))
+}
+
+/// Why one key is planned. Where an old version ends, the age of the current one is beside the point.
+fn reasons(case: &KeyCase<'_>) -> Vec<String> {
+    let Some(decision) = case.decision else { return Vec::new() };
+    let ends = case.planned.kind == Kind::Destroy;
+    let told = decision.reasons.iter().filter(|reason| !ends || matches!(reason, Reason::MayGo { .. }));
+    told.map(|reason| words::reason(&decision.key, reason).0).collect()
+}
+
+/// What happens to a key's versions; without their names where that is told of many keys.
+fn change(planned: &Planned, alone: bool) -> String {
+    let named = |version: String, any: &str| if alone { format!("`{version}`") } else { any.to_owned() };
+    let old =
+        planned.old.as_ref().map_or("the old version".to_owned(), |old| named(old.to_string(), "the old version"));
+    let new = named(planned.new.to_string(), "the current one");
     match planned.kind {
         Kind::First => "its first version is made".into(),
         Kind::Rotate => format!("a new version takes the place of {old}"),
-        Kind::Follow => format!("what is left under {old} moves to `{new}`, which is current already"),
-        Kind::Reopen => format!("{old} is enabled again, its values move to `{new}`, and it is retired anew"),
+        Kind::Follow => format!("what is left under {old} moves to {new}, which is current already"),
+        Kind::Reopen => format!("{old} is enabled again, its values move to {new}, and it is retired anew"),
         Kind::Destroy => format!("{old} is destroyed for good"),
     }
+}
+
+/// The hours that people plan by.
+fn moments(case: &Case<'_>) -> Option<String> {
+    let begins = |of: fn(&Step) -> bool| {
+        let steps = case.unit.steps.iter().zip(&case.expected);
+        steps.filter(|(step, _)| of(step)).map(|(_, expected)| expected.begins).min().map(words::hour)
+    };
+    let turn = begins(|step| step.turn).map(|hour| format!("members write with it from {hour} on"));
+    let retired = begins(|step| step.part == Part::Retire).map(|hour| format!("the old one is disabled on {hour}"));
+    let moments: Vec<String> = turn.into_iter().chain(retired).collect();
+    (!moments.is_empty()).then(|| format!("expected: {}", moments.join("; ")))
 }
 
 fn no_way_back(steps: &[StepView], rows: &[Row]) -> Vec<String> {
@@ -236,9 +270,11 @@ fn no_way_back(steps: &[StepView], rows: &[Row]) -> Vec<String> {
         [row] => format!("`{}`", row.key),
         rows => words::count(rows.len(), "key", "keys"),
     };
-    let lost = steps.iter().filter(|step| step.turn || step.risk == crate::model::Risk::Irreversible);
+    let lost = steps.iter().filter(|step| step.turn);
     let lost = lost.filter_map(|step| step.undo.iter().find(|undo| !undo.possible).map(|undo| (step, undo)));
-    lost.take(1).map(|(step, undo)| format!("No way back for {whose} after {}: {}.", step.short, undo.how)).collect()
+    lost.take(1)
+        .map(|(step, undo)| format!("No way back for {whose} once {} is done: {}.", step.short, undo.how))
+        .collect()
 }
 
 fn rows(case: &Case<'_>, made: Hour) -> Vec<Row> {

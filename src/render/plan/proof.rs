@@ -76,7 +76,8 @@ pub(super) fn proof(case: &Case<'_>, timed: &[Timed]) -> ProofView {
         told.push(format!("looked at: {}", proof.bound));
         told.extend(proof.assumptions.iter().map(|text| format!("relies on: {text}")));
     }
-    told.extend(case.unit.bounds.iter().map(|bound| format!("in time: {bound}, so that {}", bound.about)));
+    let in_time = case.unit.bounds.iter().filter(|bound| bound.holds());
+    told.extend(in_time.map(|bound| format!("timing: {bound}: {}", bound.about)));
     ProofView {
         proved: proof.is_some(),
         line,
@@ -94,7 +95,9 @@ fn doubts(case: &Case<'_>, timed: &[Timed]) -> Vec<String> {
         let (name, span) = (&fleet.fleet, fleet.span);
         format!("timed, not proven: `{name}` has no proof; after {span} its members are taken to know the new version")
     });
-    let mut doubts: Vec<String> = by_time.collect();
+    let late = case.unit.bounds.iter().filter(|bound| !bound.holds());
+    let late = late.map(|bound| format!("NOT IN TIME: {bound}, and this must hold: {}", bound.about));
+    let mut doubts: Vec<String> = late.chain(by_time).collect();
     let proved = accepted(case);
     let accepts = case.keys.iter().filter_map(|key| key.key).flat_map(|key| &key.accepts);
     for accept in accepts {

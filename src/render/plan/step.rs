@@ -1,6 +1,7 @@
 //! The steps of a shape in words: what each does and when, what it waits for and because of what, what it
 //! costs and risks, and how it is undone.
 
+use crate::course::forecast::Expected;
 use crate::model::Hour;
 use crate::model::Risk;
 use crate::plan::Gate;
@@ -34,6 +35,8 @@ pub struct StepView {
     pub needs: Vec<NeedView>,
     /// What else it waits for.
     pub waits: Vec<String>,
+    /// By when that must have been.
+    pub deadline: Option<String>,
     /// What it costs, as far as can be told.
     pub cost: Option<String>,
     /// What it risks.
@@ -113,13 +116,14 @@ impl Names {
 }
 
 fn view(cases: &[Case<'_>], unit: &Unit, names: &Names, at: usize, step: &Step) -> StepView {
+    let expected = cases.first().map(|case| case.expected.as_slice()).unwrap_or_default();
     let begins = || cases.iter().filter_map(|case| case.expected.get(at)).map(|expected| expected.begins);
     let first = begins().min().unwrap_or_default();
     let last = begins().max().unwrap_or_default();
     let (from, to) = (words::hour(first), words::hour(last));
     let when = if from == to { from } else { format!("{from} to {to}") };
     let needs = needs(names, step);
-    let waits = waits(names, step, first);
+    let (waits, deadline) = (waits(names, step), deadline(names, step, expected));
     let cost = cost(cases, at);
     let undo = phrase::undo(step, unit).map(|undo| UndoView {
         possible: undo.possible,
@@ -135,8 +139,8 @@ fn view(cases: &[Case<'_>], unit: &Unit, names: &Names, at: usize, step: &Step) 
     about.extend(cost.clone());
     StepView {
         head: format!("{number}. {title}"),
-        about: about.join(" \u{2013} "),
-        told: told(&needs, &waits, undo.as_ref()),
+        about: about.join("  "),
+        told: told(&needs, &waits, deadline.as_ref(), undo.as_ref()),
         name,
         short,
         title,
@@ -145,6 +149,7 @@ fn view(cases: &[Case<'_>], unit: &Unit, names: &Names, at: usize, step: &Step) 
         begins_last: last,
         needs,
         waits,
+        deadline,
         cost,
         risk: step.risk,
         turn: step.turn,
@@ -172,29 +177,44 @@ fn needs(names: &Names, step: &Step) -> Vec<NeedView> {
 }
 
 /// What it waits for beside other steps.
-fn waits(names: &Names, step: &Step, begins: Hour) -> Vec<String> {
+fn since(names: &Names, step: &Step) -> String {
     let steps: Vec<usize> = step.needs.iter().map(|need| need.step).collect();
-    let since = match steps.as_slice() {
-        [] => "the run was opened".to_owned(),
+    match steps.as_slice() {
+        [] => "the run is opened".to_owned(),
         [one] => names.short(*one),
         many => format!("the last of {}", words::all_of(&names.all(many))),
-    };
-    let waits = step.gates.iter().map(|gate| match gate {
-        Gate::After { by } => format!("{by} after {since}"),
-        Gate::NotAfter { within } => {
-            format!("{within} after {since} at the latest; past that the run stops, and both versions stay open")
-        }
-        Gate::Proof { fleet, at_least } => {
-            let members = words::count(usize::try_from(*at_least).unwrap_or(0), "member", "members");
-            format!("every member of `{fleet}`, at least {members}, proves that it knows the new version")
-        }
-        Gate::Window { window, lasts } if lasts.is_zero() => format!("the window `{window}` is open"),
-        Gate::Window { window, lasts } => {
-            format!("the window `{window}` is open, for {lasts} at least (expected {})", words::hour(begins))
-        }
-        Gate::Approval { class } => format!("the voices that `{class}` needs"),
+    }
+}
+
+fn waits(names: &Names, step: &Step) -> Vec<String> {
+    let waits = step.gates.iter().filter_map(|gate| {
+        Some(match gate {
+            Gate::NotAfter { .. } => return None,
+            Gate::After { by } => format!("{by} after {}", since(names, step)),
+            Gate::Proof { fleet, at_least } => {
+                let members = words::count(usize::try_from(*at_least).unwrap_or(0), "member", "members");
+                format!("every member of `{fleet}`, at least {members}, has proved that it knows the new version")
+            }
+            Gate::Window { window, lasts } if lasts.is_zero() => format!("the window `{window}` is open"),
+            Gate::Window { window, lasts } => {
+                format!("the window `{window}` is open, and stays open for {lasts}")
+            }
+            Gate::Approval { class } => format!("the voices for `{class}` are there"),
+        })
     });
     waits.collect()
+}
+
+/// By when it must have opened, and what happens else.
+fn deadline(names: &Names, step: &Step, expected: &[Expected]) -> Option<String> {
+    let within = step.gates.iter().find_map(|gate| match gate {
+        Gate::NotAfter { within } => Some(*within),
+        _ => None,
+    })?;
+    let done = step.needs.iter().filter_map(|need| expected.get(need.step)).map(|expected| expected.done).max();
+    let by = done.map(|done| format!("{}, ", words::hour(within.after(done)))).unwrap_or_default();
+    let since = since(names, step);
+    Some(format!("{by}{within} after {since}; if that is missed the run stops, with both versions open"))
 }
 
 /// What it costs: the least and the most of all cases.
@@ -212,10 +232,11 @@ fn cost(cases: &[Case<'_>], at: usize) -> Option<String> {
     }
 }
 
-fn told(needs: &[NeedView], waits: &[String], undo: Option<&UndoView>) -> Vec<String> {
+fn told(needs: &[NeedView], waits: &[String], deadline: Option<&String>, undo: Option<&UndoView>) -> Vec<String> {
     let mut told: Vec<String> =
         needs.iter().map(|need| format!("after {}: {}", words::all_of(&need.steps), need.because)).collect();
-    told.extend(waits.iter().map(|wait| format!("waits until: {wait}")));
+    told.extend(waits.iter().map(|wait| format!("waits until {wait}")));
+    told.extend(deadline.map(|by| format!("deadline: {by}")));
     told.extend(undo.filter(|undo| undo.possible).map(|undo| match &undo.until {
         Some(until) => format!("undo: {}; until {until}", undo.how),
         None => format!("undo: {}", undo.how),

@@ -141,13 +141,7 @@ fn summary(plan: &Plan, groups: &[Group]) -> Summary {
 
 fn notes(plan: &Plan, groups: &[Group], id: &str, intent: &str) -> Vec<Note> {
     let mut notes = Vec::new();
-    let destroys = plan.units.iter().flat_map(|unit| &unit.steps).any(|step| step.risk == Risk::Irreversible);
-    if destroys {
-        notes.push(Note { tone: "bad", text: "This plan destroys key material. That cannot be undone.".into() });
-    } else {
-        let text = "Nothing here destroys anything: old versions end by a plan of their own.".into();
-        notes.push(Note { tone: "plain", text });
-    }
+    notes.push(ends(plan));
     notes.extend(
         groups.iter().flat_map(|group| group.told.no_way_back.iter().cloned()).map(|text| Note { tone: "warn", text }),
     );
@@ -163,6 +157,27 @@ fn notes(plan: &Plan, groups: &[Group], id: &str, intent: &str) -> Vec<Note> {
     let text = format!("Open it by {}. Plan {id}, intent {intent}. All hours are UTC.", words::hour(plan.expires));
     notes.push(Note { tone: "dim", text });
     notes
+}
+
+/// How many versions that end are named on the first page.
+const NAMES_MAX: usize = 6;
+
+/// Whether key material ends, and which.
+fn ends(plan: &Plan) -> Note {
+    let keys = plan.units.iter().flat_map(|unit| &unit.keys).filter(|key| key.kind == Kind::Destroy);
+    let names: Vec<String> =
+        keys.filter_map(|key| key.old.as_ref().map(|old| format!("`{}@{old}`", key.name))).collect();
+    if names.is_empty() {
+        let text = "Nothing here destroys key material: old versions end by a plan of their own.".to_owned();
+        return Note { tone: "plain", text };
+    }
+    let (shown, more) = names.split_at(names.len().min(NAMES_MAX));
+    let mut shown = shown.to_vec();
+    if !more.is_empty() {
+        shown.push(format!("{} more", words::number(u64::try_from(more.len()).unwrap_or(u64::MAX))));
+    }
+    let text = format!("This plan destroys key material, and that cannot be undone: {}.", words::all_of(&shown));
+    Note { tone: "bad", text }
 }
 
 /// The voices that the plan needs before it may go on.

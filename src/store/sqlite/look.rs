@@ -18,7 +18,7 @@ pub(super) fn proofs(database: &Database, connection: &Connection, table: &str) 
         return Err(Fault::ask_operator(doing, "the table's name holds a NUL"));
     };
     let mut statement = connection.prepare(&format!("SELECT * FROM main.{name}")).map_err(fault)?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut rows = statement.raw_query();
     let mut records = Vec::new();
     while let Some(row) = rows.next().map_err(fault)? {

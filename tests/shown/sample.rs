@@ -1,19 +1,22 @@
 //! Plans for tests: the policies of `policies/` drawn from the worlds of `testdata/worlds/`, and many equal keys.
 
-use crate::decision::Wish;
-use crate::decision::decide;
-use crate::fault::Fault;
-use crate::inventory::Inventory;
-use crate::model::KeyName;
-use crate::plan::Plan;
-use crate::plan::draw;
-use crate::policy::Around;
-use crate::policy::Project;
-use crate::policy::Text;
-use crate::policy::Texts;
+use keyrota::decision::Wish;
+use keyrota::decision::decide;
+use keyrota::fault::Fault;
+use keyrota::inventory::Inventory;
+use keyrota::model::KeyName;
+use keyrota::plan::Plan;
+use keyrota::plan::draw;
+use keyrota::policy::Around;
+use keyrota::policy::Project;
+use keyrota::policy::Text;
+use keyrota::policy::Texts;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
+
+/// What the policies of `policies/` need of their project.
+pub(crate) const SETTINGS: &str = include_str!("../../testdata/policies/keyrota.toml");
 
 const BUILT: [&str; 12] = [
     "http",
@@ -40,7 +43,7 @@ pub(crate) fn project(policies: Vec<Text>, settings: Option<&str>) -> Project {
     let file = |path: &str| Err(Fault::ask_operator(format!("read `{path}`"), "no such file"));
     let settings = settings.map(|text| Text::new("keyrota.toml", text));
     let around = Around { env: &env, file: &file, built: &BUILT };
-    crate::policy::read(&Texts { settings, policies }, &around).unwrap().project
+    keyrota::policy::read(&Texts { settings, policies }, &around).unwrap().project
 }
 
 /// A policy of `policies/`, with the world of the same name.
@@ -59,9 +62,8 @@ pub(crate) fn plan_of(project: &Project, inventory: &Inventory, wish: &Wish) -> 
 
 /// The proved plan of a policy of `policies/` in the world of the same name.
 pub(crate) fn plan(name: &str) -> Plan {
-    let settings = fs::read_to_string(root().join("testdata/policies/keyrota.toml")).unwrap();
-    let (project, inventory) = case(name, Some(&settings));
-    crate::prove::check(plan_of(&project, &inventory, &Wish::WhatIsDue)).unwrap_or_else(|told| panic!("{told}"))
+    let (project, inventory) = case(name, Some(SETTINGS));
+    keyrota::prove::check(plan_of(&project, &inventory, &Wish::WhatIsDue)).unwrap_or_else(|told| panic!("{told}"))
 }
 
 /// The quickstart's key so many times, with counts and ages that differ.
@@ -73,13 +75,13 @@ pub(crate) fn many(keys: usize) -> (Project, Inventory) {
         .replace("column = \"wrapped\"", "where = { tenant = \"{{ each }}\" }\ncolumn = \"wrapped\"");
     let values: Vec<String> = (0..keys).map(|at| format!("\"tenant-{at:04}\"")).collect();
     let key = key.replace("at = \"keys\"", "at = \"keys/{{ each }}\"");
-    write!(many, "[key.\"{{{{ each }}}}\"]\neach = [{}]\n{key}", values.join(", ")).unwrap();
+    write!(many, "[key.kek]\neach = [{}]\n{key}", values.join(", ")).unwrap();
     let project = project(vec![Text::new("policies/many.toml", many)], None);
     let (_, one) = case("quickstart", None);
     let (_, seen) = one.keys.iter().next().unwrap();
     let mut inventory = Inventory { keys: Default::default(), ..one.clone() };
     for at in 0..keys {
-        let name: KeyName = format!("many/tenant-{at:04}").parse().unwrap();
+        let name: KeyName = format!("many/kek/tenant-{at:04}").parse().unwrap();
         let mut seen = seen.clone();
         seen.world = format!("folder-{at}");
         for store in seen.stores.values_mut() {

@@ -1,0 +1,62 @@
+//! Pre-images: wrapped values as they were before a rewrap replaced them, one JSON object a line, in a private
+//! file per run. They hold no key material; what they hold opens with the old version only.
+
+use crate::disk;
+use crate::disk::Appender;
+use crate::executor::rewrap::About;
+use crate::fault::Fault;
+use crate::model::KeyName;
+use crate::model::Name;
+use crate::port::store::Value;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// Where a run's pre-images are kept.
+#[must_use]
+pub fn file(folder: &Path, run: &str) -> PathBuf {
+    folder.join(format!("{run}.jsonl"))
+}
+
+/// Keeps what a rewrap is about to replace.
+pub(super) struct Keeper {
+    appender: Appender,
+    key: KeyName,
+    store: Name,
+}
+
+impl Keeper {
+    /// Keeps values of this key and store in the run's file.
+    pub(super) fn open(folder: &Path, run: &str, key: &KeyName, store: &Name) -> Result<Self, Fault> {
+        disk::make_folder(folder, disk::PRIVATE_FOLDER)?;
+        let appender = Appender::open(&file(folder, run), disk::PRIVATE_FILE)?;
+        Ok(Self { appender, key: key.clone(), store: store.clone() })
+    }
+
+    /// Writes the values of one chunk down, durably, before they are replaced.
+    pub(super) fn keep(&mut self, about: &About<'_>) -> Result<(), Fault> {
+        let mut lines = Vec::new();
+        about.each(|row, version, column, value| {
+            let line = serde_json::json!({
+                "key": self.key, "store": self.store, "table": about.block.table, "row": row, "column": column,
+                "version": text(version), "value": text(value),
+            });
+            lines.extend_from_slice(line.to_string().as_bytes());
+            lines.push(b'\n');
+            Ok(())
+        })?;
+        self.appender.append(&lines)?;
+        self.appender.sync()
+    }
+}
+
+/// A value as JSON: text and numbers as they are written, bytes in hex.
+fn text(value: Value<'_>) -> serde_json::Value {
+    let mut written = String::new();
+    match (value, value.write_to(&mut written)) {
+        (Value::Blob(_), _) => serde_json::json!({ "hex": written }),
+        (_, true) => written.into(),
+        (other, false) => {
+            other.bytes().map_or(serde_json::Value::Null, |bytes| serde_json::json!({ "hex": hex::encode(bytes) }))
+        }
+    }
+}

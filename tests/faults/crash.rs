@@ -1,0 +1,180 @@
+//! The process dies before and after every durable act and every database commit of a whole run; it is started again; the end
+//! must be the one of a run that nobody disturbed. The child is this binary again, which arms the points in itself: no option
+//! and no variable of keyrota does.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+
+use keyrota::decision::Wish;
+use keyrota::disk::crash;
+use keyrota::plan::Document;
+use keyrota::port::home::Home;
+
+use crate::calm::clock;
+use crate::project;
+use crate::project::Kind;
+use crate::project::Project;
+use crate::site;
+use crate::site::Silent;
+
+const FOLDER: &str = "FAULTS_TEST_FOLDER";
+const STOP: &str = "FAULTS_TEST_STOP";
+const ROWS: i64 = 120;
+
+/// A folder in which one project is tried again and again: plans and worlds are bound to where they lie.
+struct Bench {
+    _folder: tempfile::TempDir,
+    at: PathBuf,
+    kind: Kind,
+    plan: Document,
+    from: keyrota::model::Hour,
+}
+
+/// What there is at the end.
+#[derive(Debug, PartialEq)]
+struct End {
+    versions: Vec<(String, String)>,
+    rows: BTreeMap<String, u64>,
+    others: String,
+    files: Vec<String>,
+}
+
+impl Bench {
+    /// A project as it is before the run: a rotation, or the destruction that follows one.
+    fn new(kind: Kind, destroys: bool) -> Self {
+        let folder = project::folder();
+        let at = folder.path().canonicalize().unwrap().join("project");
+        fs::create_dir(&at).unwrap();
+        let project = Project::make(&at, kind, ROWS);
+        let (mut from, mut wish) = (site::start(), site::rotate());
+        if destroys {
+            let world = site::site(&project, clock(&project, from));
+            let plan = site::draw(&project, &world, &site::home(&project), &wish);
+            assert!(site::apply(&world, &mut site::home(&project), &plan, &mut Silent).finished());
+            (from, wish) = (site::later(world.clock.now(), 60), Wish::Destroy);
+        }
+        let world = site::site(&project, clock(&project, from));
+        let plan = site::draw(&project, &world, &site::home(&project), &wish);
+        fs::write(at.with_extension("plan"), plan.bytes()).unwrap();
+        fs::write(at.with_extension("facts"), format!("{kind:?} {}", from.to_rfc3339())).unwrap();
+        project::copy(&at, &at.with_extension("template"));
+        Self { _folder: folder, at, kind, plan, from }
+    }
+
+    fn project(&self) -> Project {
+        Project { at: self.at.clone(), kind: self.kind }
+    }
+
+    /// Everything as it was before the run.
+    fn again(&self) -> Project {
+        fs::remove_dir_all(&self.at).unwrap();
+        project::copy(&self.at.with_extension("template"), &self.at);
+        self.project()
+    }
+
+    /// Runs in a child that dies at this point, or records all of them.
+    fn child(&self, stop: Option<usize>) -> bool {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "crash::child", "--nocapture", "--test-threads=1"]).env(FOLDER, &self.at);
+        if let Some(stop) = stop {
+            command.env(STOP, stop.to_string());
+        }
+        command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+    }
+
+    /// Goes on to the end, in this process; says in how many attempts.
+    fn finish(&self) -> usize {
+        let project = self.project();
+        let world = site::site(&project, clock(&project, self.from));
+        site::finish(&world, &mut site::home(&project), &self.plan)
+    }
+
+    fn end(&self) -> End {
+        let project = self.project();
+        let home = site::home(&project);
+        home.verify(None).unwrap();
+        let ledger = keyrota::journal::ledger(&home.read().unwrap()).unwrap();
+        assert_eq!(ledger.open().count(), 0, "a run is open");
+        let name = |path: PathBuf| path.strip_prefix(&self.at).unwrap().display().to_string();
+        let files = project::files(&self.at).into_iter().map(name);
+        // SQLite's own files come and go; torn lines are kept aside.
+        let files = files.filter(|name| !name.starts_with("app.db-") && !name.starts_with(".keyrota/torn"));
+        let others = if self.kind == Kind::Proof { String::new() } else { project.others() };
+        End { versions: project.versions(), rows: project.rows(), others, files: files.collect() }
+    }
+}
+
+/// Not a test of its own: the process that the others start and let die. Without its variables it passes at once.
+#[test]
+fn child() {
+    let Some(at) = std::env::var_os(FOLDER) else { return };
+    let at = Path::new(&at);
+    let facts = fs::read_to_string(at.with_extension("facts")).unwrap();
+    let (kind, from) = facts.split_once(' ').unwrap();
+    let kind = Kind::ALL.into_iter().find(|known| format!("{known:?}") == kind).unwrap();
+    let project = Project { at: at.to_owned(), kind };
+    let plan = Document::read(fs::read(at.with_extension("plan")).unwrap()).unwrap();
+    let world = site::site(&project, clock(&project, from.parse().unwrap()));
+    // A core file for each death would take most of the time.
+    let none = rustix::process::Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(rustix::process::Resource::Core, none).unwrap();
+    let stop = std::env::var(STOP).ok().map(|number| (number.parse().unwrap(), crash::Stop::Abort));
+    let record = stop.is_none().then(|| at.with_extension("points"));
+    crash::arm(Some(crash::Plan { record, stop })).unwrap();
+    let applied = site::apply(&world, &mut site::home(&project), &plan, &mut Silent);
+    crash::arm(None).unwrap();
+    assert!(applied.finished(), "{applied:?}");
+}
+
+/// Dies at every point that `wanted` says yes to.
+fn die_everywhere(kind: Kind, destroys: bool, wanted: impl Fn(usize, &str) -> bool) {
+    let bench = Bench::new(kind, destroys);
+    assert!(bench.child(None));
+    let undisturbed = bench.end();
+    let points = fs::read_to_string(bench.at.with_extension("points")).unwrap();
+    let points: Vec<&str> = points.lines().collect();
+    assert!(points.len() > 20, "only {} points", points.len());
+    assert_eq!(points.iter().any(|point| point.contains("sqlite.commit")), !destroys);
+    let (mut deaths, mut attempts) = (0, 0);
+    for (number, point) in points.iter().enumerate().filter(|(number, point)| wanted(*number, point)) {
+        bench.again();
+        assert!(!bench.child(Some(number)), "{kind:?}: survived {point}");
+        // Whoever may meet a row can open it, at once.
+        assert_eq!(bench.project().rows().values().sum::<u64>(), ROWS as u64, "{kind:?} at {point}");
+        attempts += bench.finish();
+        let end = bench.end();
+        assert_eq!(end, undisturbed, "{kind:?} at {point}");
+        deaths += 1;
+        if deaths % 8 == 0 {
+            bench.project().search(&[("plan", bench.plan.bytes())]);
+        }
+    }
+    // Nobody needs to be told twice: what died is finished by the next attempt.
+    assert_eq!(attempts, deaths, "{kind:?}");
+    println!("{kind:?}, destroys {destroys}: {deaths} deaths at {} points", points.len());
+}
+
+#[test]
+fn everywhere_in_a_rotation() {
+    die_everywhere(Kind::Plain, false, |_, _| true);
+}
+
+#[test]
+fn everywhere_in_a_rotation_of_one_transaction() {
+    // But for the commit, the points are those of the others.
+    die_everywhere(Kind::Atomic, false, |number, point| number % 5 == 0 || point.contains("sqlite"));
+}
+
+#[test]
+fn everywhere_in_a_rotation_of_members_that_hold_one() {
+    die_everywhere(Kind::One, false, |_, _| true);
+}
+
+#[test]
+fn everywhere_in_a_destruction() {
+    die_everywhere(Kind::Plain, true, |_, _| true);
+}
