@@ -2,13 +2,14 @@
 //! simulator and prover all ask this one total function, so that what was proved is what is done.
 //! Never here: doing anything, asking anybody; the hour is an argument.
 
-pub mod calendar;
 pub mod facts;
 pub mod forecast;
 
 pub use facts::Observation;
 pub use facts::Times;
 pub use facts::facts;
+
+pub use crate::decision::calendar;
 
 use crate::plan::Unit;
 use crate::plan::progress::At;

@@ -14,9 +14,13 @@
 mod broken;
 #[path = "plans/cases.rs"]
 mod cases;
+#[path = "plans/laws.rs"]
+mod laws;
 #[path = "plans/rules.rs"]
 mod rules;
 #[path = "plans/scene.rs"]
 mod scene;
+#[path = "plans/shapes.rs"]
+mod shapes;
 #[path = "plans/tamper.rs"]
 mod tamper;

@@ -1,7 +1,7 @@
 //! Gates against the world: which stand open, until when the others stay shut, which were missed.
 
 use crate::course::Door;
-use crate::course::calendar;
+use crate::decision::calendar;
 use crate::model::Hour;
 use crate::model::Name;
 use crate::model::Risk;

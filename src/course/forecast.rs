@@ -1,6 +1,6 @@
 //! When each step is expected to be done, if nothing fails and every gate opens as declared.
 
-use crate::course::calendar;
+use crate::decision::calendar;
 use crate::model::Hour;
 use crate::model::Span;
 use crate::plan::Gate;

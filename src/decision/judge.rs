@@ -5,8 +5,11 @@ use crate::decision::Lead;
 use crate::decision::Reason;
 use crate::decision::Verdict;
 use crate::decision::Wish;
-use crate::decision::lead::lead;
+use crate::decision::lead::Ways;
+use crate::decision::blocker::blockers;
+use crate::decision::blocker::out_of_use;
 use crate::decision::reason::Keeps;
+use crate::inventory::Disables;
 use crate::inventory::Inventory;
 use crate::inventory::KeySeen;
 use crate::inventory::key::Drift;
@@ -17,9 +20,9 @@ use crate::model::State;
 use crate::model::Version;
 use crate::policy::Policy;
 use crate::policy::Project;
-use crate::policy::meant::Fleet;
 use crate::policy::meant::Key;
 use crate::policy::meant::key::Retire;
+use crate::policy::meant::project::Calendar;
 use std::collections::BTreeMap;
 
 /// A decision for every key of the project.
@@ -29,7 +32,8 @@ pub fn decide(project: &Project, inventory: &Inventory, wish: &Wish) -> Vec<Deci
     for policy in &project.policies {
         for (name, key) in &policy.keys {
             let whole = policy.key_name(name);
-            let case = Case { policy, key, hour: inventory.hour, wish, name: &whole };
+            let calendar = &project.settings.calendar;
+            let case = Case { policy, key, calendar, hour: inventory.hour, wish, name: &whole };
             decisions.push(match inventory.keys.get(&whole) {
                 Some(seen) => case.decide(seen),
                 None => case.unseen(),
@@ -65,6 +69,7 @@ fn key_of<'a>(project: &'a Project, name: &KeyName) -> Option<&'a Key> {
 struct Case<'a> {
     policy: &'a Policy,
     key: &'a Key,
+    calendar: &'a Calendar,
     hour: Hour,
     wish: &'a Wish,
     name: &'a KeyName,
@@ -82,17 +87,32 @@ impl Case<'_> {
     }
 
     fn decide(&self, seen: &KeySeen) -> Decision {
-        let fleets: Vec<&Fleet> = self.key.used_by.iter().filter_map(|name| self.policy.fleets.get(name)).collect();
-        let lead = lead(self.key, &fleets, seen.able.as_ref(), Span::ZERO);
-        let mut decision = self.blocked(seen).unwrap_or_else(|| self.judge(seen, lead));
         let current = seen.key.current();
         let due_by =
             current.and_then(|version| self.current_since(seen, version)).map(|h| self.key.rotate_every.after(h));
+        let lead = self.lead(seen, due_by);
+        let mut decision = self.blocked(seen).unwrap_or_else(|| self.judge(seen, lead));
         decision.due_by = due_by;
         decision.start_by = due_by.map(|due| lead.total().plus(self.key.early_by).before(due));
         decision.lead = lead;
         decision.reasons.extend(seen.drift.iter().map(|drift| Reason::Drifted { drift: drift.clone() }));
+        let quarantined = seen.past.quarantined.iter().filter(|(_, count)| **count > 0);
+        let told = quarantined.map(|(id, count)| Reason::Quarantined { version: id.clone(), count: *count });
+        decision.reasons.extend(told);
+        let census = seen.stores.iter().filter_map(|(name, store)| Some((name, store.census.as_ref()?.strange)));
+        let strange = census.filter(|(_, count)| *count > 0);
+        decision.reasons.extend(strange.map(|(name, count)| Reason::Strange { store: name.clone(), count }));
         decision
+    }
+
+    /// How long a rotation takes that has to be over by then.
+    fn lead(&self, seen: &KeySeen, due_by: Option<Hour>) -> Lead {
+        let fleets = self.key.used_by.iter().filter_map(|name| self.policy.fleets.get_key_value(name)).collect();
+        let current = seen.key.current().map(|version| &version.id);
+        let census = seen.stores.values().filter_map(|store| store.census.as_ref());
+        let values = current.map_or(0, |id| census.map(|census| census.of(id)).sum());
+        let ways = Ways { key: self.key, fleets, able: seen.able, values };
+        ways.lead().with_window(&ways, self.calendar, due_by)
     }
 
     /// What must be settled before anything else.
@@ -163,22 +183,37 @@ impl Case<'_> {
     /// What an earlier rotation left to be done: values to move, or a version to retire.
     fn behind(&self, seen: &KeySeen) -> Vec<Reason> {
         let mut reasons = Vec::new();
+        let disables = seen.able.is_some_and(|able| able.disables != Disables::No);
+        let retires = disables && matches!(self.key.retire, Retire::After { .. });
         for version in seen.key.versions.iter().filter(|version| version.state == State::DecryptOnly) {
-            let quarantined = seen.past.quarantined.get(&version.id).copied().unwrap_or(0);
-            let mut left = 0;
-            for (store, seen) in &seen.stores {
-                let count = seen.census.as_ref().map_or(0, |census| census.of(&version.id));
-                if count > 0 {
-                    left += count;
-                    reasons.push(Reason::Values { store: store.clone(), version: version.id.clone(), count });
-                }
-            }
-            // What is quarantined pins its own version and blocks only that version's retirement.
-            if quarantined > 0 && left <= quarantined {
-                reasons.clear();
+            let of = |counts: &BTreeMap<_, u64>| counts.get(&version.id).copied().unwrap_or(0);
+            let (quarantined, accepted) = (of(&seen.past.quarantined), of(&seen.past.accepted));
+            let counted = seen.stores.iter().filter_map(|(store, seen)| Some((store, seen.census.as_ref()?)));
+            let counts: Vec<_> = counted.map(|(store, census)| (store, census.of(&version.id))).collect();
+            let left = counts.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+            // What does not open pins its own version and blocks only that version's retirement.
+            if left > quarantined.saturating_add(accepted) {
+                reasons.extend(
+                    counts.into_iter().filter(|(_, count)| *count > 0).map(|(store, count)| Reason::Values {
+                        store: store.clone(),
+                        version: version.id.clone(),
+                        count,
+                    }),
+                );
+            } else if retires && quarantined == 0 {
+                reasons.push(Reason::NotRetired { version: version.id.clone() });
             }
         }
         reasons
+    }
+
+    /// Whether somebody asked to destroy versions of this key.
+    fn is_to_destroy(&self) -> bool {
+        match self.wish {
+            Wish::Destroy => true,
+            Wish::DestroyOne(key, _) => key == self.name,
+            Wish::WhatIsDue | Wish::Rotate(_) => false,
+        }
     }
 
     fn due(&self, seen: &KeySeen, current: &Version, lead: Lead) -> Decision {
@@ -217,15 +252,15 @@ impl Case<'_> {
             }
         };
         let verdict = verdict.max_urgency(by_age);
-        if verdict == Verdict::Well {
-            return self.old_versions(seen, reasons);
+        // Whoever asks to destroy is told of that, due or not.
+        if verdict == Verdict::Well || self.is_to_destroy() {
+            return self.old_versions(seen, verdict, reasons);
         }
         self.says(verdict, reasons)
     }
 
     /// A key that is well may still have an old version whose time has come.
-    fn old_versions(&self, seen: &KeySeen, mut reasons: Vec<Reason>) -> Decision {
-        let mut verdict = Verdict::Well;
+    fn old_versions(&self, seen: &KeySeen, mut verdict: Verdict, mut reasons: Vec<Reason>) -> Decision {
         for version in &seen.key.versions {
             match keeps(self.policy, self.key, seen, version, self.hour) {
                 Some(Keep::Until(until, because)) => {
@@ -243,7 +278,9 @@ impl Case<'_> {
 
     fn current_since(&self, seen: &KeySeen, version: &Version) -> Option<Hour> {
         let journal = seen.past.current_since.get(&version.id).copied();
-        journal.or(version.current_since).or(version.born).or(self.key.born)
+        // `born` tells when the first version was made, and of no other.
+        let first = seen.key.versions.first().is_some_and(|first| first.id == version.id);
+        journal.or(version.current_since).or(version.born).or(self.key.born.filter(|_| first))
     }
 }
 
@@ -268,38 +305,20 @@ pub(crate) enum Keep {
 /// What keeps an old version from being destroyed. Nothing for versions that are not old.
 pub(crate) fn keeps(policy: &Policy, key: &Key, seen: &KeySeen, version: &Version, hour: Hour) -> Option<Keep> {
     let able = seen.able.as_ref()?;
-    let disables = able.disables != crate::inventory::Disables::No;
-    match version.state {
-        State::DecryptOnly if disables => return Some(Keep::Until(None, Keeps::NotRetired)),
-        State::DecryptOnly | State::Disabled => {}
-        State::Staged | State::Current | State::Destroyed => return None,
+    if !matches!(version.state, State::DecryptOnly | State::Disabled) {
+        return None;
     }
-    let Retire::After { destroy_after, .. } = key.retire else {
-        return Some(Keep::Until(None, Keeps::Never));
-    };
-    let Some(destroy_after) = destroy_after else {
-        return Some(Keep::Until(None, Keeps::NoDestroyAfter));
-    };
-    if !able.destroys {
-        return Some(Keep::Until(None, Keeps::CannotDestroy));
+    let blockers = blockers(policy, key, seen, version, hour);
+    // What no hour clears comes first; among hours, the last one.
+    if let Some(first) = blockers.iter().find(|blocker| blocker.until.is_none()) {
+        return Some(Keep::Until(None, first.because));
     }
-    let counted: u64 = seen.stores.values().filter_map(|s| s.census.as_ref()).map(|c| c.of(&version.id)).sum();
-    let quarantined = seen.past.quarantined.get(&version.id).copied().unwrap_or(0);
-    if counted > 0 || quarantined > 0 {
-        return Some(Keep::Until(None, Keeps::Values));
+    if let Some(last) = blockers.iter().rev().max_by_key(|blocker| blocker.until) {
+        return Some(Keep::Until(last.until, last.because));
     }
-    let retired = seen.past.retired_at.get(&version.id).copied().or(version.since);
-    let clean = seen.past.clean_at.get(&version.id).copied();
-    let since = if disables { retired } else { clean };
-    let Some(since) = since else {
-        return Some(Keep::Until(None, Keeps::NotRetired));
-    };
-    let restorable = key.seals.iter().filter_map(|name| policy.stores.get(name)).filter_map(|s| s.restorable_for).max();
-    let by_rule = destroy_after.after(since);
-    let by_backup = restorable.map(|span| span.after(clean.unwrap_or(since)));
-    match by_backup.filter(|backup| *backup > by_rule && *backup > hour) {
-        Some(backup) => Some(Keep::Until(Some(backup), Keeps::Restorable)),
-        None if by_rule > hour => Some(Keep::Until(Some(by_rule), Keeps::DestroyAfter)),
-        None => Some(Keep::MayGo(by_rule)),
+    let since = out_of_use(able, seen, version)?;
+    match key.retire {
+        Retire::After { destroy_after: Some(span), .. } => Some(Keep::MayGo(span.after(since))),
+        Retire::After { .. } | Retire::Never => None,
     }
 }

@@ -55,6 +55,11 @@ pub enum Reason {
         /// How many.
         count: u64,
     },
+    /// A version that an earlier rotation left behind is not disabled, and nothing needs it.
+    NotRetired {
+        /// The version.
+        version: VersionId,
+    },
     /// A version that opens nothing any more has values.
     ValuesUnderRetired {
         /// The store.
@@ -138,6 +143,8 @@ pub enum Keeps {
     Restorable,
     /// Values still need it.
     Values,
+    /// Values that do not open pin it.
+    Quarantined,
     /// Its backend cannot destroy one version.
     CannotDestroy,
 }

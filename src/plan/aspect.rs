@@ -1,6 +1,7 @@
 //! One key as the planner sees it: its policy, its fleets and stores, what its backend can do, and what kind
 //! of plan it gets. Passes and rules ask here and never for an adapter's name.
 
+use crate::decision::Lead;
 use crate::inventory::Able;
 use crate::inventory::Census;
 use crate::inventory::Disables;
@@ -54,6 +55,8 @@ pub struct Aspect<'a> {
     pub fleets: Vec<(&'a Name, &'a Fleet)>,
     /// The version that is left behind.
     pub old: Option<VersionId>,
+    /// How long it takes until nobody writes under that one any more.
+    pub lead: Lead,
 }
 
 impl<'a> Aspect<'a> {
@@ -61,7 +64,7 @@ impl<'a> Aspect<'a> {
     #[must_use]
     pub fn new(policy: &'a Policy, name: KeyName, key: &'a Key, seen: &'a KeySeen, kind: Kind) -> Option<Self> {
         let fleets = key.used_by.iter().filter_map(|name| policy.fleets.get_key_value(name)).collect();
-        Some(Self { name, policy, key, seen, able: seen.able?, kind, fleets, old: None })
+        Some(Self { name, policy, key, seen, able: seen.able?, kind, fleets, old: None, lead: Lead::default() })
     }
 
     /// Which act is the turn.
@@ -86,6 +89,16 @@ impl<'a> Aspect<'a> {
     /// The fleets that write.
     pub fn writers(&self) -> impl Iterator<Item = &(&'a Name, &'a Fleet)> {
         self.fleets.iter().filter(|(_, fleet)| fleet.writes != Writes::Never)
+    }
+
+    /// Whether the policy puts a fleet after one that writes, or after one that is put so itself. Policies have no
+    /// cycles; a limit is put to it nonetheless.
+    #[must_use]
+    pub fn led_by_a_writer(&self, name: &Name, left: usize) -> bool {
+        let Some(left) = left.checked_sub(1) else { return false };
+        let Some((_, fleet)) = self.fleets.iter().find(|(other, _)| *other == name) else { return false };
+        let first = self.fleets.iter().filter(|(other, _)| fleet.after.contains(*other));
+        first.into_iter().any(|(other, fleet)| fleet.writes != Writes::Never || self.led_by_a_writer(other, left))
     }
 
     /// Whether values are sealed by it that somebody can move.

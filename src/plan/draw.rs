@@ -79,6 +79,7 @@ fn aspects<'a>(project: &'a Project, inventory: &'a Inventory, decisions: &[Deci
         let Some((policy, key)) = policy.and_then(|p| Some((p, p.keys.get(decision.key.key())?))) else { continue };
         let Some(seen) = inventory.keys.get(&decision.key) else { continue };
         let Some(mut aspect) = Aspect::new(policy, decision.key.clone(), key, seen, kind) else { continue };
+        aspect.lead = decision.lead;
         aspect.old = old(policy, &aspect, seen, inventory.hour, wish);
         if kind == Kind::Destroy && aspect.old.is_none() {
             continue;

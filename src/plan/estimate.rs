@@ -1,5 +1,6 @@
 //! What a step costs, as far as can be told before.
 
+use crate::decision::lead::VALUES_A_SECOND;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -19,9 +20,6 @@ pub struct Estimate {
 const fn is_zero(number: &u64) -> bool {
     *number == 0
 }
-
-/// Values a second that a store moves with its key at hand, on the slow side of what was measured.
-const VALUES_A_SECOND: u64 = 50_000;
 
 impl Estimate {
     /// Whether it says nothing.

@@ -72,7 +72,7 @@ fn tied(aspects: &[Aspect<'_>], before: &Step, after: &Step, tie: Tie) -> bool {
         Tie::ReaderFirst => fleets().is_some_and(|(a, b)| {
             let Some(aspect) = aspects.get(before.key) else { return false };
             let writes = |name| aspect.policy.fleets.get(name).map(|fleet| fleet.writes != Writes::Never);
-            writes(a) == Some(false) && writes(b) == Some(true)
+            writes(a) == Some(false) && writes(b) == Some(true) && !aspect.led_by_a_writer(a, aspect.fleets.len())
         }),
     }
 }

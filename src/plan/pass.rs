@@ -131,8 +131,9 @@ fn learning(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
             steps.push(wait);
         }
     }
-    // Grace is a gate only where the turn is an act of its own; elsewhere it is an inequality.
-    if made && aspect.turn() != Turn::Add && !aspect.key.grace.is_zero() {
+    // Grace is a gate where the turn is an act of its own, and for our own rewrap; elsewhere it is an inequality.
+    let waits = aspect.turn() != Turn::Add || aspect.old.is_some() && aspect.moves();
+    if made && waits && !aspect.key.grace.is_zero() {
         steps.push(wait(Waiting::Grace, vec![after(aspect.key.grace)]));
     }
 }
@@ -253,6 +254,9 @@ fn moving(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
 fn written(aspect: &Aspect<'_>, name: &Name, fleet: &Fleet) -> Option<Step> {
     let by = match fleet.writes {
         Writes::Never => return None,
+        // Counted from the moment at which all are known to know it, or from its making.
+        Writes::NewestAfter(delay) if readable(aspect, name, fleet).is_some() => delay,
+        Writes::NewestAfter(delay) if Aspect::learns_by_restart(fleet) && fleet.restart.is_some() => delay,
         Writes::NewestAfter(delay) => learn_span(fleet).plus(delay),
         // A restart of ours ends the old writes; what follows by itself takes as long as it takes.
         Writes::Current if Aspect::follows_by_restart(fleet) || fleet.holds == Holds::One => Span::ZERO,

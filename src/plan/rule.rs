@@ -88,7 +88,7 @@ pub enum Tie {
     MemberBefore,
     /// The key, and the second one's fleet comes after the first one's by the policy.
     FleetAfter,
-    /// The key, and only the first one's fleet never writes.
+    /// The key, and only the first one's fleet never writes; unless the policy puts it after one that does.
     ReaderFirst,
     /// The second one's key comes after the first one's.
     KeyAfter,

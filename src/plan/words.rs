@@ -1,6 +1,5 @@
 //! What timing rests on, as inequalities a reviewer can check.
 
-use crate::decision::lead::lead;
 use crate::decision::lead::learn_span;
 use crate::inventory::Disables;
 use crate::model::Hour;
@@ -72,8 +71,7 @@ fn destroy(aspect: &Aspect<'_>, hour: Hour) -> Vec<Bound> {
 }
 
 fn period(aspect: &Aspect<'_>) -> Bound {
-    let fleets: Vec<&Fleet> = aspect.fleets.iter().map(|(_, fleet)| *fleet).collect();
-    let lead = lead(aspect.key, &fleets, Some(&aspect.able), Span::ZERO);
+    let lead = aspect.lead;
     let terms = [
         ("readable", lead.readable),
         ("rest of grace", lead.grace),

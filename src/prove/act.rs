@@ -217,15 +217,22 @@ fn learned(state: &State, side: &Side) -> bool {
         .all(|at| (!given || state.member(at, GIVEN_NEW)) && (side.holds_one() || knows_new(side, state, at)))
 }
 
+/// Whether the policy puts a fleet after one that writes: then its place is where the policy says.
+fn led_by_a_writer(world: &World, side: &Side, left: usize) -> bool {
+    let Some(left) = left.checked_sub(1) else { return false };
+    let mut first = side.after.iter().filter_map(|at| world.fleets.get(*at));
+    first.any(|other| other.writes() || led_by_a_writer(world, other, left))
+}
+
 fn deliver(world: &World, state: &mut State, fleet: &crate::model::Name) {
     if state.new.is_none() {
         return state.breach(Breach::Impossible);
     }
     let Some(side) = world.fleet(fleet).and_then(|at| world.fleets.get(at)) else { return };
-    let early = world
-        .fleets
-        .iter()
-        .any(|other| !other.writes() && side.writes() && other.fleet.deliver.is_some() && !learned(state, other));
+    let early = world.fleets.iter().any(|other| {
+        let first = !other.writes() && !led_by_a_writer(world, other, world.fleets.len());
+        first && side.writes() && other.fleet.deliver.is_some() && !learned(state, other)
+    });
     let before = side.after.iter().filter_map(|at| world.fleets.get(*at)).any(|other| !learned(state, other));
     if early || before && side.fleet.deliver.is_some() && !side.holds_one() {
         state.breach(Breach::OutOfOrder);

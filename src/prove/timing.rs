@@ -8,6 +8,7 @@ use crate::plan::Gate;
 use crate::plan::Part;
 use crate::plan::Waiting;
 use crate::plan::pass::reach;
+use crate::plan::step::Step;
 use crate::plan::step::Why;
 use crate::policy::meant::fleet::Learns;
 use crate::policy::meant::fleet::Writes;
@@ -49,14 +50,11 @@ impl Timing {
     /// What the delays of this world promise.
     #[must_use]
     pub fn of(world: &World) -> Self {
-        let all = lingers(world);
         let above = ancestors(world);
+        let mut all = lingers(world);
+        all.extend(counting(world, &all, &above));
         let waits = world.steps().iter().zip(&above).map(|(step, above)| {
-            let by = step.gates.iter().filter_map(|gate| match gate {
-                Gate::After { by } => Some(*by),
-                _ => None,
-            });
-            let Some(by) = by.max() else { return BTreeSet::new() };
+            let Some(by) = waited(step) else { return BTreeSet::new() };
             over(&all, by, above)
         });
         let waits = waits.collect();
@@ -87,6 +85,41 @@ fn rescued(world: &World, delay: Span) -> impl Iterator<Item = Linger> {
     let kept = world.flaws.silent_member && !world.flaws.deadline_ignored;
     let sides = world.fleets.iter().enumerate().filter(move |(_, side)| kept && in_time(side));
     sides.map(|(at, _)| Linger::Learning(at))
+}
+
+/// Members that count for themselves write under the new version so long after all of them are known to know it: after a
+/// wait that no silent one passes.
+fn counting(world: &World, known: &[Bounded], above: &[BTreeSet<usize>]) -> Vec<Bounded> {
+    let mut all = Vec::new();
+    for (at, side) in world.fleets.iter().enumerate() {
+        let Writes::NewestAfter(delay) = side.fleet.writes else { continue };
+        for (step, above) in world.steps().iter().zip(above).enumerate().filter_map(|(number, (step, above))| {
+            let waits = matches!(&step.part, Part::Wait { until: Waiting::Readable { fleet } } if *fleet == side.name);
+            let starts = matches!(&step.part, Part::Restart { fleet, member: None, .. } if *fleet == side.name);
+            (waits || starts).then_some(((number, step), above))
+        }) {
+            let (number, step) = step;
+            let proven = step.gates.iter().any(|gate| matches!(gate, Gate::Proof { at_least: 1.., .. }));
+            let timed = waited(step).is_some_and(|by| over(known, by, above).contains(&Linger::Learning(at)));
+            let started = matches!(step.part, Part::Restart { .. }) && reaching(world, side).is_subset(above);
+            if proven && !world.flaws.stale_proof || timed || started {
+                let roots = BTreeSet::from([number]);
+                let landed = delay.plus(side.fleet.in_flight);
+                all.push(Bounded { linger: Linger::Following(at), span: delay, roots: roots.clone() });
+                all.push(Bounded { linger: Linger::InFlight(at), span: landed, roots });
+            }
+        }
+    }
+    all
+}
+
+/// How long a step waits at the least.
+fn waited(step: &Step) -> Option<Span> {
+    let by = step.gates.iter().filter_map(|gate| match gate {
+        Gate::After { by } => Some(*by),
+        _ => None,
+    });
+    by.max()
 }
 
 struct Bounded {

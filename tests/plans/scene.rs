@@ -4,7 +4,6 @@ use keyrota::decision;
 use keyrota::decision::Decision;
 use keyrota::decision::Wish;
 use keyrota::inventory::Inventory;
-use keyrota::model::KeyName;
 use keyrota::plan;
 use keyrota::plan::Gate;
 use keyrota::plan::Plan;
@@ -97,10 +96,6 @@ impl Scene {
 
     pub(crate) fn draw(&self, without: Option<Code>) -> Plan {
         plan::draw(&self.project, &self.world, self.decide(), &self.wish, without).unwrap()
-    }
-
-    pub(crate) fn key(&self) -> KeyName {
-        self.world.keys.keys().next().unwrap().clone()
     }
 }
 

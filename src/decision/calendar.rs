@@ -4,6 +4,7 @@ use crate::model::Hour;
 use crate::model::Name;
 use crate::model::Span;
 use crate::policy::meant::project::Calendar;
+use crate::policy::meant::project::Window;
 use chrono::Datelike;
 use chrono::FixedOffset;
 use chrono::NaiveDate;
@@ -23,7 +24,7 @@ pub fn opens(calendar: &Calendar, window: &Name, lasts: Span, now: Hour) -> Opti
     for day in (-1..DAYS_AHEAD).filter_map(|ahead| today.checked_add_signed(TimeDelta::days(ahead))) {
         let mut spans: Vec<(Hour, Hour)> = windows
             .iter()
-            .filter(|window| window.days.is_empty() || window.days.iter().any(|name| name == day_name(day)))
+            .filter(|window| opens_on(window, day))
             .filter_map(|window| {
                 let from = local(day, window.from_minute, zone)?;
                 Some((from, window.lasts.after(from)))
@@ -38,6 +39,71 @@ pub fn opens(calendar: &Calendar, window: &Name, lasts: Span, now: Hour) -> Opti
         }
     }
     None
+}
+
+/// The last hour, now or earlier, at which the window is open and stays open for as long as that, outside of every
+/// freeze. Nothing where there is none within a year.
+#[must_use]
+pub fn last_open(calendar: &Calendar, window: &Name, lasts: Span, until: Hour) -> Option<Hour> {
+    let windows = calendar.windows.get(window)?;
+    let zone = zone(calendar)?;
+    let today = until.with_timezone(&zone).date_naive();
+    for day in (0..DAYS_AHEAD).filter_map(|back| today.checked_sub_signed(TimeDelta::days(back))) {
+        let starts = windows.iter().filter(|window| opens_on(window, day)).filter_map(|window| {
+            let from = local(day, window.from_minute, zone)?;
+            let last = before_freezes(calendar, last_begin(window, from, lasts).min(until));
+            (last >= from).then_some(last)
+        });
+        if let Some(last) = starts.max() {
+            return Some(last);
+        }
+    }
+    None
+}
+
+/// The longest that anybody has to wait for the window to be open for as long as that, freezes aside.
+#[must_use]
+pub fn longest_wait(calendar: &Calendar, window: &Name, lasts: Span) -> Span {
+    let (Some(windows), Some(zone)) = (calendar.windows.get(window), zone(calendar)) else { return Span::ZERO };
+    // Two weeks of any year: windows come every week, in a zone that knows no summer.
+    let first = NaiveDate::default();
+    let days = (0..15).filter_map(|ahead| first.checked_add_signed(TimeDelta::days(ahead)));
+    let mut usable: Vec<(Hour, Hour)> = days
+        .flat_map(|day| windows.iter().filter(move |window| opens_on(window, day)).map(move |window| (day, window)))
+        .filter_map(|(day, window)| {
+            let from = local(day, window.from_minute, zone)?;
+            let last = lasts.before(window.lasts.after(from));
+            (last >= from).then_some((from, last))
+        })
+        .collect();
+    usable.sort_unstable();
+    let mut longest = Span::ZERO;
+    let mut until: Option<Hour> = None;
+    for (from, last) in usable {
+        longest = longest.max(until.map_or(Span::ZERO, |until| Span::between(until, from)));
+        until = Some(until.map_or(last, |until| until.max(last)));
+    }
+    longest
+}
+
+/// The last moment, at this hour or earlier, outside of every freeze.
+fn before_freezes(calendar: &Calendar, mut hour: Hour) -> Hour {
+    for _ in 0..=calendar.freezes.len() {
+        match calendar.freezes.iter().find(|freeze| freeze.from <= hour && hour < freeze.to) {
+            Some(freeze) => hour = Span::seconds(1).before(freeze.from),
+            None => break,
+        }
+    }
+    hour
+}
+
+/// The last moment at which something may begin that lasts so long, in a window that opened then.
+fn last_begin(window: &Window, from: Hour, lasts: Span) -> Hour {
+    lasts.max(Span::seconds(1)).before(window.lasts.after(from))
+}
+
+fn opens_on(window: &Window, day: NaiveDate) -> bool {
+    window.days.is_empty() || window.days.iter().any(|name| name == day_name(day))
 }
 
 /// The first hour, from this one on, outside of every freeze.
@@ -80,7 +146,6 @@ fn day_name(day: NaiveDate) -> &'static str {
 mod tests {
     use super::*;
     use crate::policy::meant::project::Freeze;
-    use crate::policy::meant::project::Window;
 
     fn hour(text: &str) -> Hour {
         text.parse().unwrap()
@@ -103,6 +168,18 @@ mod tests {
         assert_eq!(ask(&calendar(), "1h", "2026-11-24T22:30:00Z"), Some(hour("2026-11-24T22:30:00Z")));
         assert_eq!(ask(&calendar(), "2h", "2026-11-24T22:30:00Z"), Some(hour("2026-12-01T20:00:00Z")));
         assert_eq!(ask(&calendar(), "5h", "2026-11-24T20:00:00Z"), None);
+    }
+
+    #[test]
+    fn the_last_opening_before_an_hour_is_found() {
+        let ask = |lasts: &str, until: &str| {
+            last_open(&calendar(), &"night".parse().unwrap(), lasts.parse().unwrap(), hour(until))
+        };
+        assert_eq!(ask("1h", "2026-11-24T21:00:00Z"), Some(hour("2026-11-24T21:00:00Z")));
+        assert_eq!(ask("1h", "2026-11-27T00:00:00Z"), Some(hour("2026-11-24T23:00:00Z")));
+        assert_eq!(ask("1h", "2026-11-24T19:59:00Z"), Some(hour("2026-11-17T23:00:00Z")));
+        assert_eq!(ask("5h", "2026-11-24T21:00:00Z"), None);
+        assert_eq!(longest_wait(&calendar(), &"night".parse().unwrap(), "1h".parse().unwrap()), "6d21h".parse().unwrap());
     }
 
     #[test]
