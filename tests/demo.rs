@@ -42,7 +42,7 @@ fn the_demo_ends_well_and_stays_a_demo() {
     for sight in [
         "8192 rows are under v2",
         "kill -9",
-        "could not open: 0",
+        "that they could not open: 0",
         "which it does not know: it cannot open it [I1]",
         "Rows under v1: 0.",
         "destroy the old version",
