@@ -31,12 +31,14 @@ use crate::course::Times;
 use crate::course::facts::Fact;
 use crate::fault::Fault;
 use crate::journal::Event;
+use crate::journal::Opened;
 use crate::journal::Standing;
 use crate::journal::Stands;
 use crate::journal::StepName;
 use crate::model::Hour;
 use crate::model::Risk;
 use crate::model::Span;
+use crate::plan::Gate;
 use crate::plan::Plan;
 use crate::plan::Unit;
 use crate::plan::progress::At;
@@ -223,6 +225,16 @@ fn look_at_gates(
     Ok(course::facts(unit, progress, times, &seen, &plan.settings.calendar, now))
 }
 
+/// A gate that stands open as its step begins.
+fn waited(step: &StepName, gate: &Gate) -> Event {
+    let because = match gate {
+        Gate::After { .. } | Gate::NotAfter { .. } | Gate::Window { .. } => Opened::Time,
+        Gate::Proof { .. } => Opened::Proof,
+        Gate::Approval { .. } => Opened::Hand,
+    };
+    Event::Waited { step: step.clone(), gate: crate::plan::phrase::gate(gate), because }
+}
+
 /// Performs every step that is ready: intents of all in one write, then one act after the other.
 fn perform_all(
     executor: &mut Executor<'_, '_>,
@@ -244,9 +256,7 @@ fn perform_all(
         let scene = scene::Scene::new(plan, unit, step, standing, names.get(at).map_or(&[], Vec::as_slice), index)?;
         match perform::prepare(executor.world, &scene, standing.step(&step_name)) {
             Ok(prepared) => {
-                if attempt == 1 {
-                    intents.extend(gates::opened(step, &step_name));
-                }
+                intents.extend(step.gates.iter().filter(|_| attempt == 1).map(|gate| waited(&step_name, gate)));
                 intents.push(Event::Intent { step: step_name.clone(), attempt, mark: prepared.mark() });
                 begun.push((at, index, scene, prepared, step_name, attempt));
             }

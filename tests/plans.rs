@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     clippy::expect_used,
     clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "a test may stop at the first surprise"
 )]
 
@@ -14,6 +15,8 @@
 mod broken;
 #[path = "plans/cases.rs"]
 mod cases;
+#[path = "plans/kept.rs"]
+mod kept;
 #[path = "plans/laws.rs"]
 mod laws;
 #[path = "plans/rules.rs"]

@@ -205,9 +205,9 @@ fn retry(folder: &Path, only: Option<&KeyName>, console: &mut Console) -> Result
     match console.json {
         true => console.out_json(&settled),
         false => {
-            let left = waiting.len() - settled.len();
+            let left = count(waiting.len() - settled.len(), "still waits", "still wait");
             let opened = count(settled.len(), "value opens again, or is gone", "values open again, or are gone");
-            console.out(&format!("{opened}; {left} still wait."));
+            console.out(&format!("{opened}; {left}."));
         }
     }
     console.say(&head.to_string());

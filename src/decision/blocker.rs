@@ -8,10 +8,12 @@ use crate::model::Hour;
 use crate::model::Name;
 use crate::model::State;
 use crate::model::Version;
+use crate::model::VersionId;
 use crate::policy::Policy;
 use crate::policy::meant::Key;
 use crate::policy::meant::key::Retire;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// One thing that keeps an old version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -37,24 +39,26 @@ impl Blocker {
 pub fn blockers(policy: &Policy, key: &Key, seen: &KeySeen, version: &Version, hour: Hour) -> Vec<Blocker> {
     let Some(able) = &seen.able else { return Vec::new() };
     let mut all = Vec::new();
+    if key.retire == Retire::Never {
+        all.push(Blocker::of(Keeps::Never));
+    }
+    let (values, pinned): (Vec<_>, Vec<_>) =
+        values(seen, version).into_iter().partition(|blocker| blocker.because == Keeps::Values);
+    all.extend(pinned);
     if version.state == State::DecryptOnly && able.disables != Disables::No {
         all.push(Blocker::of(Keeps::NotRetired));
     }
     let destroy_after = match key.retire {
-        Retire::Never => {
-            all.push(Blocker::of(Keeps::Never));
-            None
-        }
-        Retire::After { destroy_after: None, .. } => {
-            all.push(Blocker::of(Keeps::NoDestroyAfter));
-            None
-        }
+        Retire::Never => None,
         Retire::After { destroy_after, .. } => destroy_after,
     };
+    if destroy_after.is_none() && key.retire != Retire::Never {
+        all.push(Blocker::of(Keeps::NoDestroyAfter));
+    }
     if !able.destroys {
         all.push(Blocker::of(Keeps::CannotDestroy));
     }
-    all.extend(values(seen, version));
+    all.extend(values);
     let since = out_of_use(able, seen, version);
     if since.is_none() && all.is_empty() {
         all.push(Blocker::of(Keeps::NotRetired));
@@ -82,12 +86,14 @@ fn values(seen: &KeySeen, version: &Version) -> Vec<Blocker> {
         (count > 0).then(|| of(Keeps::Values, Some(name.clone()), count))
     });
     let mut all: Vec<Blocker> = counted.collect();
-    // What somebody accepted as lost needs no version. Before anything is destroyed, each is looked at again.
-    let accepted = seen.past.accepted.get(&version.id).copied().unwrap_or(0);
-    if all.iter().fold(0, |sum: u64, blocker| sum.saturating_add(blocker.count)) <= accepted {
+    let of_past = |counts: &BTreeMap<VersionId, u64>| counts.get(&version.id).copied().unwrap_or(0);
+    let (quarantined, accepted) = (of_past(&seen.past.quarantined), of_past(&seen.past.accepted));
+    // What waits in quarantine is told as that, and what somebody accepted as lost needs no version. Before anything is
+    // destroyed, each is looked at again.
+    let left = all.iter().fold(0, |sum: u64, blocker| sum.saturating_add(blocker.count));
+    if left <= quarantined.saturating_add(accepted) {
         all.clear();
     }
-    let quarantined = seen.past.quarantined.get(&version.id).copied().unwrap_or(0);
     if quarantined > 0 {
         all.push(of(Keeps::Quarantined, None, quarantined));
     }

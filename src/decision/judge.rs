@@ -5,9 +5,9 @@ use crate::decision::Lead;
 use crate::decision::Reason;
 use crate::decision::Verdict;
 use crate::decision::Wish;
-use crate::decision::lead::Ways;
 use crate::decision::blocker::blockers;
 use crate::decision::blocker::out_of_use;
+use crate::decision::lead::Ways;
 use crate::decision::reason::Keeps;
 use crate::inventory::Disables;
 use crate::inventory::Inventory;
@@ -167,14 +167,18 @@ impl Case<'_> {
     /// Values under versions of one kind, with the version they are under.
     fn under(&self, seen: &KeySeen, of: impl Fn(&Version) -> bool) -> Vec<(State, Reason)> {
         let mut found = Vec::new();
-        for (store, census) in seen.stores.iter().filter_map(|(name, store)| Some((name, store.census.as_ref()?))) {
-            for version in seen.key.versions.iter().filter(|version| of(version)) {
-                let count = census.of(&version.id);
-                if count > 0 {
-                    let version_id = version.id.clone();
-                    let reason = Reason::ValuesUnderRetired { store: store.clone(), version: version_id, count };
-                    found.push((version.state, reason));
-                }
+        for version in seen.key.versions.iter().filter(|version| of(version)) {
+            let counted = seen.stores.iter().filter_map(|(name, store)| Some((name, store.census.as_ref()?)));
+            let counts: Vec<_> = counted.map(|(store, census)| (store, census.of(&version.id))).collect();
+            let left = counts.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+            // What somebody accepted as lost opens under no version, and calls nobody back.
+            if left <= seen.past.accepted.get(&version.id).copied().unwrap_or(0) {
+                continue;
+            }
+            for (store, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+                let version_id = version.id.clone();
+                let reason = Reason::ValuesUnderRetired { store: store.clone(), version: version_id, count };
+                found.push((version.state, reason));
             }
         }
         found
@@ -183,8 +187,6 @@ impl Case<'_> {
     /// What an earlier rotation left to be done: values to move, or a version to retire.
     fn behind(&self, seen: &KeySeen) -> Vec<Reason> {
         let mut reasons = Vec::new();
-        let disables = seen.able.is_some_and(|able| able.disables != Disables::No);
-        let retires = disables && matches!(self.key.retire, Retire::After { .. });
         for version in seen.key.versions.iter().filter(|version| version.state == State::DecryptOnly) {
             let of = |counts: &BTreeMap<_, u64>| counts.get(&version.id).copied().unwrap_or(0);
             let (quarantined, accepted) = (of(&seen.past.quarantined), of(&seen.past.accepted));
@@ -200,11 +202,18 @@ impl Case<'_> {
                         count,
                     }),
                 );
-            } else if retires && quarantined == 0 {
-                reasons.push(Reason::NotRetired { version: version.id.clone() });
+            } else if quarantined == 0 && self.retires(seen) {
+                let version = version.id.clone();
+                reasons.push(Reason::Kept { version, until: None, because: Keeps::NotRetired });
             }
         }
         reasons
+    }
+
+    /// Whether an old version that nothing is under is to be disabled.
+    fn retires(&self, seen: &KeySeen) -> bool {
+        let disables = seen.able.is_some_and(|able| able.disables != Disables::No);
+        disables && matches!(self.key.retire, Retire::After { .. })
     }
 
     /// Whether somebody asked to destroy versions of this key.

@@ -55,11 +55,6 @@ pub enum Reason {
         /// How many.
         count: u64,
     },
-    /// A version that an earlier rotation left behind is not disabled, and nothing needs it.
-    NotRetired {
-        /// The version.
-        version: VersionId,
-    },
     /// A version that opens nothing any more has values.
     ValuesUnderRetired {
         /// The store.

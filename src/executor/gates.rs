@@ -5,14 +5,11 @@ use crate::course::facts::Proven;
 use crate::executor::Executor;
 use crate::fault::Fault;
 use crate::journal::Event;
-use crate::journal::Opened;
-use crate::journal::StepName;
 use crate::model::KeyName;
 use crate::model::Member;
 use crate::model::Name;
 use crate::model::Which;
 use crate::plan::Gate;
-use crate::plan::Step;
 use crate::plan::Unit;
 use crate::plan::progress::At;
 use crate::plan::progress::Progress;
@@ -20,20 +17,6 @@ use crate::policy::meant::fleet::Members;
 use crate::port::facts::Facts;
 use crate::port::fleet::seen;
 use std::collections::BTreeMap;
-
-/// What is written down of a step's gates when it begins: each stood open then, and by what.
-pub(super) fn opened(step: &Step, name: &StepName) -> Vec<Event> {
-    let told = step.gates.iter().filter_map(|gate| match gate {
-        Gate::After { by } => Some((format!("{by} after what it needs"), Opened::Time)),
-        Gate::Proof { fleet, at_least } => {
-            Some((format!("every member of `{fleet}`, at least {at_least}, knows the new version"), Opened::Proof))
-        }
-        Gate::Window { window, .. } => Some((format!("window `{window}`"), Opened::Time)),
-        Gate::Approval { class } => Some((format!("voices for `{class}`"), Opened::Hand)),
-        Gate::NotAfter { .. } => None,
-    });
-    told.map(|(gate, because)| Event::Waited { step: name.clone(), gate, because }).collect()
-}
 
 /// Looks at every fleet whose proof a step waits for now.
 pub(super) fn observe(executor: &mut Executor<'_, '_>, unit: &Unit, progress: &Progress) -> Result<Observation, Fault> {

@@ -28,7 +28,7 @@ use crate::policy::Policy;
 use crate::policy::meant;
 use crate::policy::meant::store::Place;
 use crate::port::backend::Failed;
-use crate::port::facts::Facts as Words;
+use crate::port::facts::Facts as VersionFacts;
 use crate::port::store::Block;
 use crate::port::store::Store;
 use crate::port::store::Versions;
@@ -69,7 +69,7 @@ pub fn lots_of<'a>(
 ) -> Result<Vec<Lot<'a>>, Fault> {
     let mut versions = Versions::new();
     for version in &seen.versions {
-        let facts = Words::of(version);
+        let facts = VersionFacts::of(version);
         let words =
             ["n", "sha256"].into_iter().filter_map(|word| Some((word.to_owned(), facts.know(word)?.into_owned())));
         versions = versions.with(version.id.clone(), words);

@@ -141,3 +141,15 @@ fn writes_by_itself(step: &Step, unit: &Unit) -> bool {
 pub fn because(code: Code) -> &'static str {
     RULES.iter().find(|rule| rule.code == code).map_or("", |rule| rule.because)
 }
+
+/// A gate in a few words, as the journal keeps it.
+#[must_use]
+pub fn gate(gate: &Gate) -> String {
+    match gate {
+        Gate::After { by } => format!("{by} since what it needs was done"),
+        Gate::NotAfter { within } => format!("not later than {within} since what it needs was done"),
+        Gate::Proof { fleet, .. } => format!("every member of `{fleet}` proved that it knows the new version"),
+        Gate::Window { window, .. } => format!("window `{window}`"),
+        Gate::Approval { class } => format!("approval of `{class}` steps"),
+    }
+}

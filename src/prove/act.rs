@@ -254,10 +254,8 @@ fn restart(world: &World, state: &mut State, step: &Step, fleet: &crate::model::
         if others.filter(|other| other.writes()).any(behind) {
             state.breach(Breach::OutOfOrder);
         }
-        if side.holds_one() && world.moves && world.kind == Kind::Rotate {
-            if !state.is(flag::SWEPT) {
-                state.breach(Breach::Unswept);
-            }
+        if side.holds_one() && world.moves && world.kind == Kind::Rotate && !state.is(flag::SWEPT) {
+            state.breach(Breach::Unswept);
         }
     }
     each(world, step, |side, member| start(world, side, state, member, true));

@@ -189,7 +189,8 @@ fn tell_key(out: &mut Outline, key: &Key) {
     let versions = if versions.is_empty() { "no version yet".to_owned() } else { versions.join(", ") };
     out.line(Tone::Plain, 2, &versions);
     if let Some(due) = key.due_by {
-        let start = key.start_by.map(|start| format!("; its rotation must begin by {}", words::hour(start)));
+        let start = key.start_by.filter(|_| !key.overdue);
+        let start = start.map(|start| format!("; its rotation must begin by {}", words::hour(start)));
         let text = if key.overdue { "had to be replaced by" } else { "to be replaced by" };
         out.line(Tone::Plain, 2, &format!("{text} {}{}", words::hour(due), start.unwrap_or_default()));
     }
@@ -210,8 +211,8 @@ fn tell_key(out: &mut Outline, key: &Key) {
         _ => {}
     }
     if key.quarantined > 0 {
-        let values = words::count(key.quarantined, "value does", "values do");
-        out.line(Tone::Warn, 2, &format!("{values} not open and wait for you"));
+        let values = words::count(key.quarantined, "value does not open and waits", "values do not open and wait");
+        out.line(Tone::Warn, 2, &format!("{values} for you"));
         out.line(Tone::Dim, 4, "see them: `keyrota quarantine list`");
     }
     out.gap();

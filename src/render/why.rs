@@ -127,8 +127,12 @@ pub fn answer(case: Case<'_>, only: Option<&Version>) -> Why {
 
 fn rotate(case: Case<'_>) -> Answer {
     let decision = case.decision;
-    let mut because: Vec<Because> =
-        decision.reasons.iter().filter(|reason| !about_old(reason)).map(|r| reason(case, r)).collect();
+    let mut because: Vec<Because> = decision
+        .reasons
+        .iter()
+        .filter(|reason| decision.verdict == Verdict::Behind || !about_old(reason))
+        .map(|r| reason(case, r))
+        .collect();
     because.extend(case.run.into_iter().flat_map(gates));
     let file = "`keyrota plan -o FILE`, then `keyrota apply FILE`";
     let (yes, line, command) = match decision.verdict {
@@ -211,14 +215,16 @@ fn retire(case: Case<'_>, version: &Version) -> Answer {
     let blockers = blockers(case.policy, case.key, case.seen, version, case.hour);
     let pins = blockers.iter().filter(|b| matches!(b.because, Keeps::Values | Keeps::Quarantined));
     because.extend(pins.map(|blocker| keeps(case, version, blocker)));
-    let stands = !because.is_empty();
+    because.extend(blocked(case));
+    let stands = !because.is_empty() || case.run.is_some_and(|run| !run.failed.is_empty());
     because.extend(case.run.into_iter().flat_map(gates));
     let (yes, line, command) = match (stands, case.run) {
         (false, None) => {
             let command = format!("`keyrota plan --key {name} -o FILE`, then `keyrota apply FILE`");
             (true, format!("Retire `{id}`? Yes: nothing needs it any more."), Some(command))
         }
-        (_, Some(run)) => (true, format!("Retire `{id}`? {} does, when its time comes.", run.run), None),
+        (true, Some(run)) => (false, format!("Retire `{id}`? Not yet: {} does, once this is settled.", run.run), None),
+        (false, Some(run)) => (true, format!("Retire `{id}`? {} does, when its time comes.", run.run), None),
         (true, None) => (false, format!("Retire `{id}`? No."), None),
     };
     Answer { question: "retire", version: Some(id.clone()), yes, line, because, command }
@@ -234,9 +240,17 @@ fn unseen(case: Case<'_>) -> Vec<Because> {
     told.collect()
 }
 
+/// Nothing is planned for a key that is blocked.
+fn blocked(case: Case<'_>) -> Option<Because> {
+    let stuck = matches!(case.decision.verdict, Verdict::Blocked | Verdict::RolledBack);
+    let because = || Because::of(format!("the key is {}", case.decision.verdict.words()));
+    stuck.then(|| because().clears(format!("`keyrota why {}`", case.decision.key)))
+}
+
 fn destroy(case: Case<'_>, version: &Version) -> Answer {
     let (id, name) = (&version.id, &case.decision.key);
     let mut because: Vec<Because> = unseen(case);
+    because.extend(blocked(case));
     let blockers = blockers(case.policy, case.key, case.seen, version, case.hour);
     because.extend(blockers.iter().map(|blocker| keeps(case, version, blocker)));
     if let Some(run) = case.run {

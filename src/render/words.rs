@@ -89,7 +89,6 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
         Reason::Values { store, version, count } => {
             only(format!("{} in `{store}` are still under `{version}`", values(*count)))
         }
-        Reason::NotRetired { version } => only(format!("`{version}` was left behind and is not disabled yet")),
         Reason::ValuesUnderRetired { store, version, count } => {
             only(format!("{} in `{store}` are under `{version}`, which is out of use", values(*count)))
         }

@@ -84,8 +84,8 @@ fn first(ledger: &Ledger, plans: &[Document], name: &KeyName) -> Vec<Due> {
     let rotated = runs.iter().find_map(|run| {
         let plan = plans.iter().find(|plan| plan.id() == run.plan)?.plan();
         let planned = plan.units.iter().flat_map(|unit| &unit.keys);
-        let planned = planned.filter(|planned| planned.name == *name && planned.kind == Kind::Rotate);
-        let old = planned.last()?.old.clone()?;
+        let mut planned = planned.filter(|planned| planned.name == *name && planned.kind == Kind::Rotate);
+        let old = planned.next_back()?.old.clone()?;
         Some((plan, old))
     });
     let Some((plan, old)) = rotated else { return Vec::new() };

@@ -210,7 +210,12 @@ impl Told<'_> {
                 (format!("cancelled: {why}"), Some(at))
             }
         };
-        let mine = |due: &&Due| due.key == planned.name && planned.old.as_ref() == Some(&due.version);
+        // Another run may have replaced the version after this one was given up.
+        let within = |at: Hour| at >= self.standing.opened_at && ended_at.is_none_or(|end| at <= end);
+        let mine = |due: &&Due| {
+            let same = due.key == planned.name && planned.old.as_ref() == Some(&due.version);
+            same && due.changed_at.is_none_or(within)
+        };
         let counts = self.gathered.counts.iter().filter(|((of, key, _), _)| *of == run && *key == planned.name);
         Rotation {
             key: planned.name.clone(),

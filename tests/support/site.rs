@@ -69,12 +69,13 @@ pub(crate) fn start() -> Hour {
 /// A clock that only our own waiting moves.
 pub(crate) struct Virtual {
     now: Cell<Hour>,
+    sleeps: Cell<u32>,
     slept: RefCell<Option<Box<dyn Fn(Hour)>>>,
 }
 
 impl Virtual {
     pub(crate) fn at(now: Hour) -> Self {
-        Self { now: Cell::new(now), slept: RefCell::default() }
+        Self { now: Cell::new(now), sleeps: Cell::default(), slept: RefCell::default() }
     }
 
     pub(crate) fn set(&self, now: Hour) {
@@ -93,6 +94,8 @@ impl Clock for Virtual {
     }
 
     fn sleep_until(&self, hour: Hour) {
+        self.sleeps.set(self.sleeps.get() + 1);
+        assert!(self.sleeps.get() < 10_000, "it waits for what never comes");
         self.now.set(self.now.get().max(hour));
         if let Some(act) = &*self.slept.borrow() {
             act(self.now.get());
