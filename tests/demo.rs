@@ -44,7 +44,8 @@ fn the_demo_ends_well_and_stays_a_demo() {
         "kill -9",
         "that they could not open: 0",
         "which it does not know: it cannot open it [I1]",
-        "Rows under v1: 0.",
+        "Every value opens",
+        "by the delays that the policy declares, nobody has written with `v1` since",
         "destroy the old version",
         "or were not what was sealed: 0.",
     ] {

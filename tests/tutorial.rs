@@ -34,7 +34,14 @@ fn the_commands_of_the_tutorial_work() {
         Command::new("bash").arg("-c").arg(&script).current_dir(folder.path()).env("PATH", path).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
     assert!(done.status.success(), "{script}\n--- printed\n{out}\n--- said\n{err}");
-    for sight in ["v2|1000", "\"disabled\"", "keyrota-journal/1", "1 key is well", "Done: every step"] {
+    for sight in [
+        "v2|1000",
+        "\"disabled\"",
+        "Every value opens: 1000",
+        "1 key is well",
+        "Done: every step",
+        "Key rotation report",
+    ] {
         assert!(out.contains(sight), "the tutorial shows `{sight}`:\n{out}\n{err}");
     }
     let tryout = folder.path().join("tryout");

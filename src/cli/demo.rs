@@ -185,7 +185,8 @@ fn to_the_end(stage: &mut Stage, narrator: &mut Narrator<'_>) -> Result<(), Fail
     narrator.section("Going on");
     narrator.say(words::GO_ON);
     through(stage, narrator, (PLAN, &[]), "apply")?;
-    narrator.say(&format!("Rows under v1: {}. Rows under v2: {}.", stage.rows("v1")?, stage.rows("v2")?));
+    narrator.command("verify", stage.time.hour());
+    narrator.printed(&killed::asked(&stage.folder, &["verify"])?);
     Ok(())
 }
 
@@ -210,6 +211,9 @@ fn what_came_of_it(stage: &Stage, narrator: &mut Narrator<'_>) -> Result<Exit, F
         let why = format!("{} times, first {first}", tally.failures.len());
         return Err(Fault::report_bug("keep every value readable in the demo", why).into());
     }
+    narrator.command("report", stage.time.hour());
+    let report = killed::asked(&stage.folder, &["report"])?;
+    narrator.printed_between(&report, "Every version", "  proved before");
     narrator.console.out(&words::closing(&program(), &stage.folder));
     Ok(Exit::Done)
 }

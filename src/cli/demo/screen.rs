@@ -58,6 +58,14 @@ impl<'a> Narrator<'a> {
         self.printed("...");
     }
 
+    /// Shows a part of what a command printed: from the first line that begins so, up to one that begins so.
+    pub(super) fn printed_between(&mut self, text: &str, from: &str, to: &str) {
+        let part = text.lines().skip_while(|line| !line.starts_with(from)).take_while(|line| !line.starts_with(to));
+        self.printed("...");
+        self.printed(&part.collect::<Vec<_>>().join("\n"));
+        self.printed("...");
+    }
+
     /// Shows how an attempt ended.
     pub(super) fn ended(&mut self, ended: &Ended) {
         match ended {

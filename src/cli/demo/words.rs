@@ -83,16 +83,24 @@ Values that could not be opened, or were not what was sealed: {}.",
 
 /// What to do next.
 pub(super) fn closing(program: &str, folder: &Path) -> String {
-    let with = format!("{program} -C {}", folder.display());
+    let at = folder.display();
+    let with = format!("{program} -C {at}");
+    let commands = [
+        ("status".to_owned(), "where every key stands"),
+        ("why demo/app-kek".to_owned(), "why it is (not) rotated, retired, destroyed"),
+        (format!("show {at}/plan.json"), "the plan that was carried out"),
+        ("journal show".to_owned(), "everything that happened"),
+        ("journal verify".to_owned(), "that nothing of it was changed"),
+        ("report".to_owned(), "the whole evidence"),
+    ];
+    let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let commands: String =
+        commands.iter().map(|(command, why)| format!("  {with} {command:width$}   {why}\n")).collect();
     format!(
         "
 The folder stays. Look around in it:
-  {with} plan
-  {with} show {}/plan.json
-  less {}/.keyrota/journal.jsonl
-Its journal says that its hours are simulated, so no real `apply` goes on with it.
-To try all of this in real time, with waits of seconds: {program} -C FOLDER init --example",
-        folder.display(),
-        folder.display()
+{commands}\
+Its hours are simulated and its journal says so: no real `apply` goes on with it. To try all of this for real, with
+waits of seconds: {program} -C FOLDER init --example"
     )
 }
