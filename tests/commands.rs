@@ -241,6 +241,14 @@ fn digest(text: &str) -> Option<(usize, &'static str)> {
 
 /// How long something has been so.
 fn span(text: &str) -> Option<(usize, &'static str)> {
+    let word = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
+    if text.starts_with(|c: char| c.is_ascii_digit()) && text[word..].starts_with(" (passed since") {
+        return Some((word, "SOME"));
+    }
+    // How large the prover's model is, is the prover's own.
+    if text.starts_with(|c: char| c.is_ascii_digit()) && text[word..].starts_with(" states,") {
+        return Some((word, "MANY"));
+    }
     let before = "has been current for ";
     let rest = text.strip_prefix(before)?;
     let end = rest.find([',', ';', '\n'])?;

@@ -68,14 +68,14 @@ pub struct Answer {
     /// The answer in a line.
     pub line: String,
     /// Everything that stands in the way, or speaks for it.
-    pub because: Vec<Because>,
+    pub because: Vec<Ground>,
     /// What to do where nothing stands in the way.
     pub command: Option<String>,
 }
 
 /// One reason.
 #[derive(Debug, Serialize)]
-pub struct Because {
+pub struct Ground {
     /// It.
     pub text: String,
     /// How many values it is about.
@@ -88,7 +88,7 @@ pub struct Because {
     pub clears: Option<String>,
 }
 
-impl Because {
+impl Ground {
     fn of(text: impl Into<String>) -> Self {
         Self { text: text.into(), count: None, owner: None, until: None, clears: None }
     }
@@ -127,7 +127,7 @@ pub fn answer(case: Case<'_>, only: Option<&Version>) -> Why {
 
 fn rotate(case: Case<'_>) -> Answer {
     let decision = case.decision;
-    let mut because: Vec<Because> = decision
+    let mut because: Vec<Ground> = decision
         .reasons
         .iter()
         .filter(|reason| decision.verdict == Verdict::Behind || !about_old(reason))
@@ -160,7 +160,7 @@ fn about_old(reason: &Reason) -> bool {
     matches!(reason, Reason::Kept { .. } | Reason::MayGo { .. })
 }
 
-fn reason(case: Case<'_>, reason: &Reason) -> Because {
+fn reason(case: Case<'_>, reason: &Reason) -> Ground {
     let (text, hint) = words::reason(&case.decision.key, reason);
     let count = match reason {
         Reason::Values { count, .. }
@@ -182,7 +182,7 @@ fn reason(case: Case<'_>, reason: &Reason) -> Because {
         Reason::ComesAfter { key } => Some(format!("`keyrota why {key}`")),
         _ => hint,
     };
-    Because { text, count, owner, until: None, clears }
+    Ground { text, count, owner, until: None, clears }
 }
 
 fn whose(case: Case<'_>, what: &str) -> String {
@@ -190,15 +190,15 @@ fn whose(case: Case<'_>, what: &str) -> String {
 }
 
 /// What the open run waits for.
-fn gates(run: &Run) -> Vec<Because> {
+fn gates(run: &Run) -> Vec<Ground> {
     let failed = run.failed.iter().map(|(step, why, hint)| {
         let clears = hint.clone().unwrap_or_else(|| "mend it, then `keyrota apply`".into());
-        Because::of(format!("{} failed: {why}", step.step)).clears(clears)
+        Ground::of(format!("{} failed: {why}", step.step)).clears(clears)
     });
     let next = run
         .next
         .iter()
-        .map(|next| Because { until: next.opens, ..Because::of(format!("{}: {}", next.step, waits(next))) });
+        .map(|next| Ground { until: next.opens, ..Ground::of(format!("{}: {}", next.step, waits(next))) });
     failed.chain(next).collect()
 }
 
@@ -209,7 +209,7 @@ fn retire(case: Case<'_>, version: &Version) -> Answer {
         because.push(policy(case, Keeps::Never));
     }
     if case.seen.able.is_some_and(|able| able.disables == Disables::No) {
-        because.push(Because::of("its backend cannot disable a version: it stays as it is until it is destroyed"));
+        because.push(Ground::of("its backend cannot disable a version: it stays as it is until it is destroyed"));
     }
     because.extend(unseen(case));
     let blockers = blockers(case.policy, case.key, case.seen, version, case.hour);
@@ -231,31 +231,31 @@ fn retire(case: Case<'_>, version: &Version) -> Answer {
 }
 
 /// Stores whose values nobody sees pin every version.
-fn unseen(case: Case<'_>) -> Vec<Because> {
+fn unseen(case: Case<'_>) -> Vec<Ground> {
     let hidden = case.seen.stores.iter().filter(|(_, store)| store.mover == Mover::Nobody);
     let told = hidden.map(|(name, _)| {
-        let because = Because::of(format!("values in `{name}` are neither seen nor moved, and may be under it"));
+        let because = Ground::of(format!("values in `{name}` are neither seen nor moved, and may be under it"));
         because.owner(whose(case, &format!("store `{name}`")))
     });
     told.collect()
 }
 
 /// Nothing is planned for a key that is blocked.
-fn blocked(case: Case<'_>) -> Option<Because> {
+fn blocked(case: Case<'_>) -> Option<Ground> {
     let stuck = matches!(case.decision.verdict, Verdict::Blocked | Verdict::RolledBack);
-    let because = || Because::of(format!("the key is {}", case.decision.verdict.words()));
+    let because = || Ground::of(format!("the key is {}", case.decision.verdict.words()));
     stuck.then(|| because().clears(format!("`keyrota why {}`", case.decision.key)))
 }
 
 fn destroy(case: Case<'_>, version: &Version) -> Answer {
     let (id, name) = (&version.id, &case.decision.key);
-    let mut because: Vec<Because> = unseen(case);
+    let mut because: Vec<Ground> = unseen(case);
     because.extend(blocked(case));
     let blockers = blockers(case.policy, case.key, case.seen, version, case.hour);
     because.extend(blockers.iter().map(|blocker| keeps(case, version, blocker)));
     if let Some(run) = case.run {
         let text = format!("{} works on this key", run.run);
-        because.push(Because::of(text).clears("`keyrota apply` until it is finished"));
+        because.push(Ground::of(text).clears("`keyrota apply` until it is finished"));
     }
     let yes = because.is_empty();
     let line = format!("Destroy `{id}`? {}", if yes { "Yes: it may go." } else { "No." });
@@ -273,16 +273,16 @@ fn neither(case: Case<'_>, version: &Version) -> Answer {
                 case.seen.stores.iter().filter_map(|(store, seen)| Some((store, seen.census.as_ref()?.of(id))));
             because.extend(counts.filter(|(_, count)| *count > 0).map(|(store, count)| {
                 let text = format!("{} in `{store}` are under it", words::values(count));
-                Because { count: Some(count), ..Because::of(text) }
+                Ground { count: Some(count), ..Ground::of(text) }
             }));
             let text = "another version must be current first";
-            because.push(Because::of(text).clears(format!("`keyrota plan --key {name} -o FILE`")));
+            because.push(Ground::of(text).clears(format!("`keyrota plan --key {name} -o FILE`")));
             ("retire", format!("Retire `{id}`? No: it is the current version."))
         }
         State::Staged => {
             because.extend(case.run.into_iter().flat_map(gates));
             if case.run.is_none() {
-                because.push(Because::of("no open run uses it; the next rotation makes another version"));
+                because.push(Ground::of("no open run uses it; the next rotation makes another version"));
             }
             ("destroy", format!("Destroy `{id}`? No: it is staged, and was never written with."))
         }
@@ -294,22 +294,22 @@ fn neither(case: Case<'_>, version: &Version) -> Answer {
     Answer { question, version: Some(id.clone()), yes: false, line, because, command: None }
 }
 
-fn policy(case: Case<'_>, because: Keeps) -> Because {
+fn policy(case: Case<'_>, because: Keeps) -> Ground {
     let place = format!("change the key in `{}`, line {}", case.policy.file, case.key.line.0);
-    Because::of(words::keeps(because)).owner(case.policy.owner.clone()).clears(place)
+    Ground::of(words::keeps(because)).owner(case.policy.owner.clone()).clears(place)
 }
 
-fn keeps(case: Case<'_>, version: &Version, blocker: &Blocker) -> Because {
+fn keeps(case: Case<'_>, version: &Version, blocker: &Blocker) -> Ground {
     let name = &case.decision.key;
     let store = blocker.store.as_ref();
     let owner = store.map_or_else(|| case.policy.owner.clone(), |store| whose(case, &format!("store `{store}`")));
     let because = match blocker.because {
         Keeps::Never | Keeps::NoDestroyAfter => policy(case, blocker.because),
         Keeps::NotRetired => {
-            Because::of(words::keeps(Keeps::NotRetired)).clears(format!("`keyrota why {name}@{}`", version.id))
+            Ground::of(words::keeps(Keeps::NotRetired)).clears(format!("`keyrota why {name}@{}`", version.id))
         }
-        Keeps::CannotDestroy => Because::of(words::keeps(Keeps::CannotDestroy)),
-        Keeps::DestroyAfter | Keeps::Restorable => Because::of(words::keeps(blocker.because)).owner(owner),
+        Keeps::CannotDestroy => Ground::of(words::keeps(Keeps::CannotDestroy)),
+        Keeps::DestroyAfter | Keeps::Restorable => Ground::of(words::keeps(blocker.because)).owner(owner),
         Keeps::Values => {
             let store = store.map(|store| format!(" in `{store}`")).unwrap_or_default();
             let text = format!("{}{store} under it", words::values(blocker.count));
@@ -317,15 +317,15 @@ fn keeps(case: Case<'_>, version: &Version, blocker: &Blocker) -> Because {
                 Some(_) => "`keyrota apply` moves them".to_owned(),
                 None => format!("`keyrota plan --key {name} -o FILE`, then `keyrota apply FILE`, moves them"),
             };
-            Because::of(text).owner(owner).clears(moved)
+            Ground::of(text).owner(owner).clears(moved)
         }
         Keeps::Quarantined => {
             let text = format!("{} that may need it: they do not open", words::values(blocker.count));
-            Because::of(text).owner(owner).clears(format!("`keyrota quarantine list --key {name}`"))
+            Ground::of(text).owner(owner).clears(format!("`keyrota quarantine list --key {name}`"))
         }
     };
     let count = (blocker.count > 0).then_some(blocker.count);
-    Because { until: blocker.until, count, ..because }
+    Ground { until: blocker.until, count, ..because }
 }
 
 /// The view for a terminal.

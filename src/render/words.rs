@@ -96,7 +96,7 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
             only(format!("{} in `{store}` name no version of this key", values(*count)))
         }
         Reason::Quarantined { version, count } => (
-            format!("{} under `{version}` are in quarantine", values(*count)),
+            format!("in quarantine: {} under `{version}`", values(*count)),
             Some("settle them with `keyrota quarantine list`".into()),
         ),
         Reason::Unreachable { what, why, hint } => (format!("{what}: {why}"), hint.clone()),
