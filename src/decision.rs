@@ -2,8 +2,8 @@
 //! found well" is a decision too.
 //! Never here: asking the world, drawing steps.
 
-pub mod calendar;
 pub mod blocker;
+pub mod calendar;
 pub mod judge;
 pub mod lead;
 pub mod reason;

@@ -179,7 +179,10 @@ mod tests {
         assert_eq!(ask("1h", "2026-11-27T00:00:00Z"), Some(hour("2026-11-24T23:00:00Z")));
         assert_eq!(ask("1h", "2026-11-24T19:59:00Z"), Some(hour("2026-11-17T23:00:00Z")));
         assert_eq!(ask("5h", "2026-11-24T21:00:00Z"), None);
-        assert_eq!(longest_wait(&calendar(), &"night".parse().unwrap(), "1h".parse().unwrap()), "6d21h".parse().unwrap());
+        assert_eq!(
+            longest_wait(&calendar(), &"night".parse().unwrap(), "1h".parse().unwrap()),
+            "6d21h".parse().unwrap()
+        );
     }
 
     #[test]

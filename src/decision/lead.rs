@@ -87,7 +87,8 @@ impl Ways<'_> {
         let written = longest(&|fleet| self.followed(fleet, self.fleets.len()));
         // What the old version sealed is opened before the turn.
         let before = readable.max(self.work());
-        let given = longest(&|fleet| if fleet.deliver.is_some() { self.given(fleet, self.fleets.len()) } else { Span::ZERO });
+        let given =
+            longest(&|fleet| if fleet.deliver.is_some() { self.given(fleet, self.fleets.len()) } else { Span::ZERO });
         let grace = if self.key.grace.is_zero() { Span::ZERO } else { given.plus(self.key.grace).less(before) };
         // Where the making of the version is the turn, learning and following begin at once.
         match self.turns_when_made() {

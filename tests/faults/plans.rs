@@ -121,7 +121,8 @@ fn a_plan_that_the_world_has_left_behind_says_what_changed() {
     let refused = binary::run(&project.at, &["apply", file]);
     assert_eq!(refused.status.code(), Some(5), "{}", said(&refused));
     let text = said(&refused);
-    let left = text.contains("version `v1` is disabled and was current") && text.contains("version `v2` appeared (current)");
+    let left =
+        text.contains("version `v1` is disabled and was current") && text.contains("version `v2` appeared (current)");
     assert!(left || text.contains("was carried out on"), "{text}");
     assert_eq!(project.versions(), before);
 }
@@ -135,7 +136,10 @@ fn what_happens_to_another_key_voids_nothing() {
     let policy = policy.replace("name = \"app\"", "name = \"other\"").replace("at = \"keys\"", "at = \"keys-other\"");
     let policy = policy.replace("table = \"data_keys\"", "table = \"other_keys\"");
     fs::write(project.at.join("policies/other.toml"), policy).unwrap();
-    project.connect().execute_batch("CREATE TABLE other_keys (id INTEGER PRIMARY KEY, kek_version TEXT, wrapped TEXT)").unwrap();
+    project
+        .connect()
+        .execute_batch("CREATE TABLE other_keys (id INTEGER PRIMARY KEY, kek_version TEXT, wrapped TEXT)")
+        .unwrap();
     let mut make = Command::new("cp");
     assert!(make.args(["-a", "keys", "keys-other"]).current_dir(&project.at).status().unwrap().success());
     // The same bytes under two names would be one key; this one is its own.

@@ -58,7 +58,10 @@ impl Rig {
         }
         site.fleet = Box::new(Counted(site.fleet, trouble.clone()));
         site.store = Box::new(Counted(site.store, trouble.clone()));
-        site.probe = Box::new(Counted(Box::new(probe::memory::Memory::new()) as Box<dyn keyrota::port::probe::Probe>, trouble.clone()));
+        site.probe = Box::new(Counted(
+            Box::new(probe::memory::Memory::new()) as Box<dyn keyrota::port::probe::Probe>,
+            trouble.clone(),
+        ));
         Self { project, site, home: Counted(home::Memory::default(), trouble.clone()) }
     }
 

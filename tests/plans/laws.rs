@@ -57,7 +57,8 @@ fn scene(fleets: &[Ways], one: bool, grace: u64, promotes: bool, values: u64, si
     let mut scene = scene::sample("quickstart");
     let policy = &mut scene.project.policies[0];
     let like = policy.fleets.values().next().unwrap().clone();
-    let delivered = scene::case("two-fleets-in-order").project.policies[0].fleets.values().next().unwrap().deliver.clone();
+    let delivered =
+        scene::case("two-fleets-in-order").project.policies[0].fleets.values().next().unwrap().deliver.clone();
     policy.fleets.clear();
     let names: Vec<keyrota::model::Name> = (0..fleets.len()).map(|at| format!("fleet-{at}").parse().unwrap()).collect();
     for (at, ways) in fleets.iter().enumerate() {
@@ -103,7 +104,8 @@ fn with_window(mut scene: Scene, days: &[bool], from: u32, lasts: u64, freeze: O
         Freeze { from, to: Span::seconds(lasts).after(from), because: "a law is tried".into() }
     });
     let windows = [("night".parse().unwrap(), vec![window])].into();
-    scene.project.settings.calendar = Calendar { windows, freezes: freezes.into_iter().collect(), ..Calendar::default() };
+    scene.project.settings.calendar =
+        Calendar { windows, freezes: freezes.into_iter().collect(), ..Calendar::default() };
     scene.project.policies[0].keys.values_mut().for_each(|key| key.window = Some("night".parse().unwrap()));
     scene
 }

@@ -115,7 +115,8 @@ fn outcome(world: &World) -> String {
 fn equal_digests_mean_equal_outcomes() {
     let mut seen: BTreeMap<Digest, (String, String)> = BTreeMap::new();
     let names = ["quickstart", "nvcf", "notelett"].map(scene::sample);
-    let cases = ["restored-under-a-retired-version", "destroy-where-nothing-disables", "first-version"].map(scene::case);
+    let cases =
+        ["restored-under-a-retired-version", "destroy-where-nothing-disables", "first-version"].map(scene::case);
     let mut shared = 0;
     for scene in names.iter().chain(&cases) {
         let plan = scene.draw(None);
