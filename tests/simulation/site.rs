@@ -163,7 +163,7 @@ impl Site {
     }
 
     fn destroys(&self) -> bool {
-        self.seed % 64 == 0
+        self.seed.is_multiple_of(64)
     }
 
     /// Plans, and starts the executor until the plan is carried out; says how often.
