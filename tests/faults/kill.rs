@@ -92,9 +92,7 @@ fn killed_again_and_again_while_an_application_writes_it_loses_nothing() {
             // Somewhere between its first breath and the end of a wait.
             0 => thread::sleep(random(400_000)),
             // Soon after a line that it writes: among them those between which rows move.
-            lines => {
-                thread::sleep(await_lines(&at, lines as usize * (1 + kills / 3 % 5), &mut child) / 4 + random(9_000))
-            }
+            lines => thread::sleep(await_lines(&at, lines * (1 + kills / 3 % 5), &mut child) / 4 + random(9_000)),
         }
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();
