@@ -11,6 +11,7 @@ use crate::render::outline::Outline;
 use crate::render::terminal::Tone;
 use crate::render::words;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Where everything stands.
 #[derive(Debug, Serialize)]
@@ -105,8 +106,12 @@ pub fn text(status: &Status, all: bool, paper: Paper) -> String {
     for run in &status.runs {
         tell_run(&mut out, run);
     }
-    for key in told {
+    let more = if all { 0 } else { told.len().saturating_sub(KEYS_MAX) };
+    for key in told.iter().take(told.len() - more) {
         tell_key(&mut out, key);
+    }
+    if more > 0 {
+        out.line(Tone::Warn, 0, &rest(told.iter().rev().take(more).copied()));
     }
     if quiet > 0 || status.keys.is_empty() {
         out.line(Tone::Good, 0, &well(status, quiet));
@@ -118,6 +123,19 @@ pub fn text(status: &Status, all: bool, paper: Paper) -> String {
         out.line(Tone::Dim, 0, "The hours of this journal were made up by a simulation.");
     }
     out.text(paper)
+}
+
+/// How many keys are told in full, unless all are asked for.
+const KEYS_MAX: usize = 20;
+
+/// The keys that are not told in full, counted by what is to be done about them.
+fn rest<'a>(keys: impl Iterator<Item = &'a Key>) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for key in keys {
+        *counts.entry(if key.overdue { "overdue" } else { key.verdict.words() }).or_default() += 1;
+    }
+    let counts: Vec<String> = counts.into_iter().map(|(word, count)| format!("{count} {word}")).collect();
+    format!("and more: {}; `keyrota status --all` tells each", words::all_of(&counts))
 }
 
 fn is_well(key: &Key) -> bool {
