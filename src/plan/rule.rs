@@ -397,7 +397,7 @@ fn points_at_once(step: &Step) -> bool {
 
 fn moves_after_turn(step: &Step) -> bool {
     let moves = matches!(step.part, Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close);
-    moves && !step.turn || step.part == Part::Switch && !step.turn
+    !step.turn && (moves || step.part == Part::Switch)
 }
 
 fn turned(step: &Step) -> bool {
