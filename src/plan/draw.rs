@@ -188,12 +188,7 @@ pub(crate) fn share(a: &Aspect<'_>, b: &Aspect<'_>) -> bool {
 }
 
 /// Draws one unit as of this hour.
-fn unit<'a>(
-    aspects: &[Aspect<'a>],
-    hour: Hour,
-    without: Option<Code>,
-    known: &mut Known<'a>,
-) -> Result<Unit, Cycle> {
+fn unit<'a>(aspects: &[Aspect<'a>], hour: Hour, without: Option<Code>, known: &mut Known<'a>) -> Result<Unit, Cycle> {
     let steps = aspects.iter().enumerate().flat_map(|(slot, aspect)| pass::steps(aspect, slot)).collect();
     let steps = known.order(aspects, steps, without)?;
     let keys = aspects.iter().filter_map(planned).collect();

@@ -326,11 +326,12 @@ fn mark_turn(aspect: &Aspect<'_>, steps: &mut [Step]) {
         aspect.key.window.clone().map(|window| Gate::Window { window, lasts })
     };
     for step in steps.iter_mut() {
-        step.turn = match (&step.part, turn) {
-            (Part::Add, Turn::Add) | (Part::Rewrap { .. }, Turn::Rewrap) | (Part::Switch, Turn::Switch) => true,
-            (Part::Point { .. }, Turn::Switch) => true,
-            _ => false,
-        };
+        step.turn = matches!(
+            (&step.part, turn),
+            (Part::Add, Turn::Add)
+                | (Part::Rewrap { .. }, Turn::Rewrap)
+                | (Part::Switch | Part::Point { .. }, Turn::Switch)
+        );
         if step.turn && aspect.kind != Kind::First {
             step.risk = Risk::Switch;
             step.gates.extend(window(step));
