@@ -2,19 +2,33 @@
 //! error, and an exit code from the table.
 //! Never here: anything that a library user would want.
 
+mod adopt;
 mod apply;
 mod args;
+mod at;
+mod cancel;
+mod completions;
 mod console;
 mod demo;
 mod exit;
+mod explain;
 mod init;
+mod journal;
 mod leave;
 mod list;
 mod notice;
 mod plan;
 mod project;
+mod quarantine;
+mod report;
+mod runs;
+mod schema;
 mod show;
+mod status;
+mod target;
 mod validate;
+mod verify;
+mod why;
 mod wire;
 
 use clap::Parser;

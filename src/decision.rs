@@ -2,12 +2,15 @@
 //! found well" is a decision too.
 //! Never here: asking the world, drawing steps.
 
+pub mod blocker;
 pub mod calendar;
 pub mod judge;
 pub mod lead;
 pub mod reason;
 pub mod wish;
 
+pub use blocker::Blocker;
+pub use blocker::blockers;
 pub use judge::decide;
 pub use lead::Lead;
 pub use reason::Reason;

@@ -2,6 +2,7 @@
 //! and writes the outcome. It stops at the next gate.
 //! Never here: deciding what comes next, drawing plans, naming an adapter.
 
+pub mod cancel;
 pub mod desk;
 pub mod gates;
 pub mod keep;
@@ -13,6 +14,8 @@ pub mod told;
 pub mod values;
 pub mod versions;
 
+pub use cancel::Left;
+pub use cancel::cancel;
 pub use desk::Desk;
 pub use told::Ended;
 pub use told::Held;

@@ -44,6 +44,7 @@ pub mod port;
 pub mod probe;
 pub mod prove;
 pub mod render;
+pub mod report;
 pub mod secret;
 pub mod simulated;
 pub mod store;

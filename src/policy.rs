@@ -25,6 +25,7 @@ mod tree;
 mod words;
 mod written;
 
+pub use lint::guard_is_for;
 pub use meaning::Around;
 pub use meant::Policy;
 pub use meant::Project;

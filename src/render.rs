@@ -3,9 +3,13 @@
 
 pub mod decisions;
 pub mod plan;
+pub mod report;
+pub mod status;
 pub mod terminal;
+pub mod why;
 
 mod escape;
+mod outline;
 mod page;
 mod rest;
 mod words;

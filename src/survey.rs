@@ -27,6 +27,7 @@ use crate::port::facts::Facts;
 use crate::port::store::Block;
 use crate::port::store::Versions;
 use crate::port::world::World;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// How closely to look.
@@ -43,11 +44,12 @@ pub enum Depth {
 pub fn look(project: &Project, world: &dyn World, past: &BTreeMap<KeyName, Past>, depth: Depth) -> Inventory {
     let hour = world.clock().now();
     let mut keys = BTreeMap::new();
+    let known = RefCell::new(BTreeMap::new());
     for policy in &project.policies {
         for (name, key) in &policy.keys {
             let whole = policy.key_name(name);
             let past = past.get(&whole).cloned().unwrap_or_default();
-            let asking = Asking { world, policy, key, name: &whole, depth, hour };
+            let asking = Asking { world, policy, key, name: &whole, depth, hour, known: &known };
             keys.insert(whole.clone(), asking.key(past));
         }
     }
@@ -61,6 +63,8 @@ struct Asking<'a> {
     name: &'a KeyName,
     depth: Depth,
     hour: Hour,
+    /// Which world each store is: many keys may seal into one, and every question opens it anew.
+    known: &'a RefCell<BTreeMap<usize, String>>,
 }
 
 impl Asking<'_> {
@@ -118,7 +122,7 @@ impl Asking<'_> {
             });
         }
         let port = self.world.store(self.name, name)?;
-        let world = port.world()?;
+        let world = self.world_of(port)?;
         let blocks = Block::all(&store.sealed, self.key.each.as_deref(), &versions(key))?;
         let census = match self.depth {
             Depth::Glance => None,
@@ -133,6 +137,16 @@ impl Asking<'_> {
         };
         let named = blocks.iter().map(|block| format!("{world}/{}{:?}", block.name(), block.only));
         Ok(StoreSeen { blocks: named.collect(), world, mover: port.mover(), atomic: store.atomic, census })
+    }
+
+    fn world_of(&self, port: &dyn crate::port::store::Store) -> Result<String, Fault> {
+        let place = std::ptr::from_ref(port).cast::<()>().addr();
+        if let Some(world) = self.known.borrow().get(&place) {
+            return Ok(world.clone());
+        }
+        let world = port.world()?;
+        self.known.borrow_mut().insert(place, world.clone());
+        Ok(world)
     }
 
     fn fleet(&self, name: &Name, fleet: &Fleet) -> Result<FleetSeen, Fault> {

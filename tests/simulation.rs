@@ -6,6 +6,7 @@
 //! rotation ends. The same seed gives the same trace.
 
 #![allow(
+    clippy::print_stderr,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,

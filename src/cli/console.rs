@@ -2,6 +2,7 @@
 
 use crate::cli::exit::Exit;
 use crate::cli::exit::Fail;
+use crate::cli::wire;
 use crate::policy;
 use crate::policy::Look;
 use crate::policy::Problem;
@@ -22,6 +23,8 @@ pub(super) struct Console {
     pub(super) watched: bool,
     /// How wide a line may be.
     pub(super) width: usize,
+    /// Whether a terminal shows more than ASCII.
+    unicode: bool,
 }
 
 /// The width where nobody tells.
@@ -30,11 +33,13 @@ const WIDTH: usize = 100;
 impl Console {
     /// The process's own.
     pub(super) fn standard(json: bool) -> Self {
-        let plain = crate::cli::wire::variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let text = |name: &str| wire::variable(name).and_then(|text| String::from_utf8(text).ok());
+        let plain = text("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colour = std::io::stdout().is_terminal() && !plain;
-        let columns = crate::cli::wire::variable("COLUMNS").and_then(|text| String::from_utf8(text).ok());
-        let width = columns.and_then(|text| text.parse().ok()).unwrap_or(WIDTH).clamp(40, 200);
-        Self { json, colour, plain, watched: std::io::stderr().is_terminal(), width }
+        let width = text("COLUMNS").and_then(|text| text.parse().ok()).unwrap_or(WIDTH).clamp(40, 200);
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(|name| text(name).filter(|t| !t.is_empty()));
+        let unicode = locale.is_some_and(|name| name.to_lowercase().replace('-', "").contains("utf8"));
+        Self { json, colour, watched: std::io::stderr().is_terminal(), width, unicode, plain }
     }
 
     /// Prints a result.
@@ -44,6 +49,11 @@ impl Console {
         if !text.ends_with('\n') {
             let _ = std::io::stdout().lock().write_all(b"\n");
         }
+    }
+
+    /// Prints bytes as they are.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        let _ = std::io::stdout().lock().write_all(bytes);
     }
 
     /// Prints a result for programs.
@@ -67,11 +77,14 @@ impl Console {
         Paper { width: self.width, colour: self.colour }
     }
 
+    /// How standard output can show.
+    pub(super) fn look(&self) -> Look {
+        Look { width: self.width, colour: self.colour, unicode: self.unicode }
+    }
+
     /// Prints problems.
     pub(super) fn problems(&mut self, problems: &[Problem]) {
-        let colour = self.watched && !self.plain;
-        let look = Look { width: self.width, colour, unicode: self.watched };
-        let _ = std::io::stderr().lock().write_all(policy::show(problems, look).as_bytes());
+        self.say(policy::show(problems, Look { colour: self.watched && !self.plain, ..self.look() }).trim_end());
     }
 
     /// Prints what stopped a command.

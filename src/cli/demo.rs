@@ -44,7 +44,7 @@ const POLICY: &str = include_str!("demo/policy.toml");
 /// How old the key is when the story begins.
 const DAYS: u64 = 85;
 /// How long the whole story takes: it ends before now.
-const STORY: Span = Span::days(DAYS + 46);
+const STORY: Span = Span::days(DAYS + 44);
 /// The policy and its folder are for everybody who may look.
 const OPEN_FILE: u32 = 0o644;
 const OPEN_FOLDER: u32 = 0o755;
@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, console: &mut Console) -> Result<Exit, Fail> {
     the_plan(&stage, &mut narrator)?;
     a_wrong_plan(&stage, &mut narrator)?;
     up_to_the_rewrap(&mut stage, &mut narrator)?;
-    a_power_cut(&mut stage, &mut narrator)?;
+    a_kill(&mut stage, &mut narrator)?;
     to_the_end(&mut stage, &mut narrator)?;
     the_end_of_the_old_key(&mut stage, &mut narrator)?;
     what_came_of_it(&stage, &mut narrator)
@@ -94,7 +94,7 @@ fn refuse_full(folder: &Path) -> Result<(), Fail> {
 
 fn the_world(stage: &Stage, narrator: &mut Narrator<'_>) -> Result<(), Fail> {
     stage.furnish(DAYS)?;
-    narrator.section("A small world", None);
+    narrator.section("A small world");
     narrator.say(&words::world(&stage.folder));
     narrator.command("validate", stage.time.hour());
     narrator.printed(&match stage.doubts() {
@@ -105,18 +105,19 @@ fn the_world(stage: &Stage, narrator: &mut Narrator<'_>) -> Result<(), Fail> {
 }
 
 fn the_plan(stage: &Stage, narrator: &mut Narrator<'_>) -> Result<(), Fail> {
-    narrator.section("The plan", None);
+    narrator.section("The plan");
     stage.time.pass(Span::minutes(60).after(stage.time.hour()));
     narrator.say(words::PLAN);
     narrator.command(&format!("plan -o {PLAN}"), stage.time.hour());
     let document = stage.plan(&Wish::WhatIsDue, PLAN)?;
     let paper = narrator.console.paper();
     narrator.printed(&crate::render::plan::text(&document, paper));
+    narrator.say(words::PLAN_END);
     Ok(())
 }
 
 fn a_wrong_plan(stage: &Stage, narrator: &mut Narrator<'_>) -> Result<(), Fail> {
-    narrator.section("What if the plan were wrong?", None);
+    narrator.section("What if the plan were wrong?");
     narrator.say(words::WRONG);
     match stage.without(Code::R20)? {
         Some(violation) => narrator.printed(&format!("refused: {violation}")),
@@ -128,7 +129,7 @@ fn a_wrong_plan(stage: &Stage, narrator: &mut Narrator<'_>) -> Result<(), Fail> 
 
 /// Goes through gates until something is to be done that takes the turn; the child does that.
 fn up_to_the_rewrap(stage: &mut Stage, narrator: &mut Narrator<'_>) -> Result<(), Fail> {
-    narrator.section("The way to the turn", None);
+    narrator.section("To the first gate");
     narrator.say(words::APPLY);
     for _ in 0..GATES_MAX {
         narrator.command(&format!("apply {PLAN}"), stage.time.hour());
@@ -143,19 +144,20 @@ fn up_to_the_rewrap(stage: &mut Stage, narrator: &mut Narrator<'_>) -> Result<()
     Ok(())
 }
 
-fn a_power_cut(stage: &mut Stage, narrator: &mut Narrator<'_>) -> Result<(), Fail> {
-    narrator.section("A power cut in the middle", None);
+fn a_kill(stage: &mut Stage, narrator: &mut Narrator<'_>) -> Result<(), Fail> {
+    narrator.section("Killed in the middle");
     narrator.say(words::CUT);
     narrator.command("apply", stage.time.hour());
     let midway = Midway::start(&stage.folder, stage.time.hour())?;
     let (old, new) = (stage.rows("v1")?, stage.rows("v2")?);
     narrator.printed(&format!("moving every value to the new version: {new} rows are under v2, {old} still under v1"));
+    // For ten minutes both work at once; then there is nobody but the servers.
     let before = stage.tally();
+    stage.time.pass(Span::minutes(10).after(stage.time.hour()));
+    narrator.command_of(&format!("kill -9 {}", midway.id()), stage.time.hour());
+    midway.kill()?;
     stage.time.pass(Span::minutes(180).after(stage.time.hour()));
     let after = stage.tally();
-    let id = midway.id();
-    midway.kill()?;
-    narrator.console.out(&format!("   $ kill -9 {id}"));
     narrator.say(&words::meanwhile(after.opened.saturating_sub(before.opened), after.failures.len()));
     Ok(())
 }
@@ -180,15 +182,16 @@ fn through(
 }
 
 fn to_the_end(stage: &mut Stage, narrator: &mut Narrator<'_>) -> Result<(), Fail> {
-    narrator.section("Going on", None);
+    narrator.section("Going on");
     narrator.say(words::GO_ON);
     through(stage, narrator, (PLAN, &[]), "apply")?;
-    narrator.say(&format!("Rows under v1: {}. Rows under v2: {}.", stage.rows("v1")?, stage.rows("v2")?));
+    narrator.command("verify", stage.time.hour());
+    narrator.printed(&killed::asked(&stage.folder, &["verify"])?);
     Ok(())
 }
 
 fn the_end_of_the_old_key(stage: &mut Stage, narrator: &mut Narrator<'_>) -> Result<(), Fail> {
-    narrator.section("The end of the old key", None);
+    narrator.section("The end of the old key");
     narrator.say(words::DESTROY);
     stage.time.pass(Span::days(41).after(stage.time.hour()));
     narrator.command(&format!("plan --destroy -o {DESTROY}"), stage.time.hour());
@@ -202,12 +205,15 @@ fn the_end_of_the_old_key(stage: &mut Stage, narrator: &mut Narrator<'_>) -> Res
 fn what_came_of_it(stage: &Stage, narrator: &mut Narrator<'_>) -> Result<Exit, Fail> {
     stage.time.ask(|crowd| crowd.read_all());
     let tally = stage.tally();
-    narrator.section("What came of it", None);
+    narrator.section("What came of it");
     narrator.say(&words::sum(&tally, day(stage.time.hour())));
     if let Some(first) = tally.failures.first() {
         let why = format!("{} times, first {first}", tally.failures.len());
         return Err(Fault::report_bug("keep every value readable in the demo", why).into());
     }
+    narrator.command("report", stage.time.hour());
+    let report = killed::asked(&stage.folder, &["report"])?;
+    narrator.printed_between(&report, "Every version", "  proved before");
     narrator.console.out(&words::closing(&program(), &stage.folder));
     Ok(Exit::Done)
 }

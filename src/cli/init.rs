@@ -68,12 +68,12 @@ Made a project to try, with waits of seconds:
   app.db                  a table of 1,000 data keys, each sealed under version v1
   keys/v1.key             that version; nobody wrote down how old it is, so it is due
 
-Go the whole way (two minutes):
+Go the whole way (a minute):
   keyrota@ validate
   keyrota@ plan -o plan.json       decide, draw and prove; changes nothing
   keyrota@ apply plan.json         go on to the first gate, and stop there
   keyrota@ apply --wait            go on through every gate to the end
-  keyrota@ plan --destroy -o end.json         half a minute later: the old version may go
+  keyrota@ plan --destroy -o end.json         ten seconds later: the old version may go
   keyrota@ apply end.json --destroy example/app-kek@v1";
 
 #[cfg(test)]

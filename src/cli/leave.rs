@@ -22,8 +22,7 @@ pub(super) fn line(plan: &Plan, standing: Option<&Standing>, now: Hour) -> Strin
             return format!("Safe to leave: no: {text}");
         }
         let times = executor::times(unit, &names, standing);
-        for (index, step) in unit.steps.iter().enumerate().filter(|(index, _)| progress.at(*index) != At::Done) {
-            let _ = index;
+        for (_, step) in unit.steps.iter().enumerate().filter(|(index, _)| progress.at(*index) != At::Done) {
             let mut from = step.needs.iter().map(|need| times.done.get(need.step).copied().flatten());
             let Some(from) = from.try_fold(times.opened, |latest, done| Some(latest.max(done?))) else { continue };
             for within in step.gates.iter().filter_map(|gate| match gate {

@@ -4,12 +4,17 @@ use crate::cli::exit::Fail;
 use crate::cli::wire;
 use crate::disk;
 use crate::fault::Fault;
+use crate::model::KeyName;
 use crate::policy;
 use crate::policy::Around;
 use crate::policy::FILE_BYTES_MAX;
+use crate::policy::Policy;
+use crate::policy::Project;
 use crate::policy::Read;
 use crate::policy::Text;
 use crate::policy::Texts;
+use crate::policy::meant::Key;
+use crate::policy::meant::project::Settings;
 use std::path::Path;
 
 /// The project file.
@@ -24,13 +29,42 @@ pub(super) fn read(folder: &Path) -> Result<Read, Fail> {
         let why = format!("there is no policy in `{}`", folder.join(POLICIES).display());
         return Err(Fail::refused(why, "`keyrota init` writes a first one; `-C FOLDER` names another project"));
     }
+    meant(folder, &texts)
+}
+
+/// The project file alone: enough to find the journal, also while a policy is being edited.
+pub(super) fn settings(folder: &Path) -> Result<Settings, Fail> {
+    let texts = Texts { policies: Vec::new(), ..texts(folder)? };
+    Ok(meant(folder, &texts)?.project.settings)
+}
+
+/// A key of the project by its name.
+pub(super) fn key<'a>(project: &'a Project, name: &KeyName) -> Result<(&'a Policy, &'a Key), Fail> {
+    let policy = project.policies.iter().find(|policy| policy.name == *name.policy());
+    if let Some(found) = policy.and_then(|policy| Some((policy, policy.keys.get(name.key())?))) {
+        return Ok(found);
+    }
+    let all = project.policies.iter().flat_map(|policy| policy.keys.keys().map(|name| policy.key_name(name)));
+    let all: Vec<String> = all.map(|name| name.to_string()).collect();
+    let hint = nearest(&name.to_string(), all.iter().map(String::as_str));
+    let hint = hint.unwrap_or_default() + "`keyrota status --all` lists every key";
+    Err(Fail::refused(format!("no policy has a key `{name}`"), hint))
+}
+
+/// `did you mean ..?; `, where something is near enough.
+pub(super) fn nearest<'a>(text: &str, all: impl Iterator<Item = &'a str>) -> Option<String> {
+    let near = all.map(|name| (strsim::levenshtein(name, text), name)).min()?;
+    (near.0 <= text.len().max(3) / 2).then(|| format!("did you mean `{}`? ", near.1))
+}
+
+fn meant(folder: &Path, texts: &Texts) -> Result<Read, Fail> {
     let env = |name: &str| wire::variable(name).and_then(|value| String::from_utf8(value).ok());
     let file = |name: &str| -> Result<String, Fault> {
         let bytes = disk::read(&folder.join(name), LISTED_BYTES_MAX)?;
         String::from_utf8(bytes).map_err(|_| Fault::ask_operator(format!("read `{name}`"), "it is not UTF-8 text"))
     };
     let around = Around { env: &env, file: &file, built: &wire::BUILT };
-    policy::read(&texts, &around).map_err(Fail::Problems)
+    policy::read(texts, &around).map_err(Fail::Problems)
 }
 
 /// The most bytes of a file that a policy names.

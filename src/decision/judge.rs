@@ -5,6 +5,8 @@ use crate::decision::Lead;
 use crate::decision::Reason;
 use crate::decision::Verdict;
 use crate::decision::Wish;
+use crate::decision::blocker::blockers;
+use crate::decision::blocker::out_of_use;
 use crate::decision::lead::Ways;
 use crate::decision::reason::Keeps;
 use crate::inventory::Disables;
@@ -165,14 +167,18 @@ impl Case<'_> {
     /// Values under versions of one kind, with the version they are under.
     fn under(&self, seen: &KeySeen, of: impl Fn(&Version) -> bool) -> Vec<(State, Reason)> {
         let mut found = Vec::new();
-        for (store, census) in seen.stores.iter().filter_map(|(name, store)| Some((name, store.census.as_ref()?))) {
-            for version in seen.key.versions.iter().filter(|version| of(version)) {
-                let count = census.of(&version.id);
-                if count > 0 {
-                    let version_id = version.id.clone();
-                    let reason = Reason::ValuesUnderRetired { store: store.clone(), version: version_id, count };
-                    found.push((version.state, reason));
-                }
+        for version in seen.key.versions.iter().filter(|version| of(version)) {
+            let counted = seen.stores.iter().filter_map(|(name, store)| Some((name, store.census.as_ref()?)));
+            let counts: Vec<_> = counted.map(|(store, census)| (store, census.of(&version.id))).collect();
+            let left = counts.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+            // What somebody accepted as lost opens under no version, and calls nobody back.
+            if left <= seen.past.accepted.get(&version.id).copied().unwrap_or(0) {
+                continue;
+            }
+            for (store, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+                let version_id = version.id.clone();
+                let reason = Reason::ValuesUnderRetired { store: store.clone(), version: version_id, count };
+                found.push((version.state, reason));
             }
         }
         found
@@ -182,20 +188,21 @@ impl Case<'_> {
     fn behind(&self, seen: &KeySeen) -> Vec<Reason> {
         let mut reasons = Vec::new();
         for version in seen.key.versions.iter().filter(|version| version.state == State::DecryptOnly) {
-            let quarantined = seen.past.quarantined.get(&version.id).copied().unwrap_or(0);
-            let before = reasons.len();
-            let mut left = 0;
-            for (store, seen) in &seen.stores {
-                let count = seen.census.as_ref().map_or(0, |census| census.of(&version.id));
-                if count > 0 {
-                    left += count;
-                    reasons.push(Reason::Values { store: store.clone(), version: version.id.clone(), count });
-                }
-            }
-            // What is quarantined pins its own version and blocks only that version's retirement.
-            if quarantined > 0 && left <= quarantined {
-                reasons.truncate(before);
-            } else if left == 0 && quarantined == 0 && self.retires(seen) {
+            let of = |counts: &BTreeMap<_, u64>| counts.get(&version.id).copied().unwrap_or(0);
+            let (quarantined, accepted) = (of(&seen.past.quarantined), of(&seen.past.accepted));
+            let counted = seen.stores.iter().filter_map(|(store, seen)| Some((store, seen.census.as_ref()?)));
+            let counts: Vec<_> = counted.map(|(store, census)| (store, census.of(&version.id))).collect();
+            let left = counts.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+            // What does not open pins its own version and blocks only that version's retirement.
+            if left > quarantined.saturating_add(accepted) {
+                reasons.extend(
+                    counts.into_iter().filter(|(_, count)| *count > 0).map(|(store, count)| Reason::Values {
+                        store: store.clone(),
+                        version: version.id.clone(),
+                        count,
+                    }),
+                );
+            } else if quarantined == 0 && self.retires(seen) {
                 let version = version.id.clone();
                 reasons.push(Reason::Kept { version, until: None, because: Keeps::NotRetired });
             }
@@ -307,42 +314,20 @@ pub(crate) enum Keep {
 /// What keeps an old version from being destroyed. Nothing for versions that are not old.
 pub(crate) fn keeps(policy: &Policy, key: &Key, seen: &KeySeen, version: &Version, hour: Hour) -> Option<Keep> {
     let able = seen.able.as_ref()?;
-    let disables = able.disables != crate::inventory::Disables::No;
-    if matches!(version.state, State::Staged | State::Current | State::Destroyed) {
+    if !matches!(version.state, State::DecryptOnly | State::Disabled) {
         return None;
     }
-    let Retire::After { destroy_after, .. } = key.retire else {
-        return Some(Keep::Until(None, Keeps::Never));
-    };
-    let quarantined = seen.past.quarantined.get(&version.id).copied().unwrap_or(0);
-    if quarantined > 0 {
-        return Some(Keep::Until(None, Keeps::Values));
+    let blockers = blockers(policy, key, seen, version, hour);
+    // What no hour clears comes first; among hours, the last one.
+    if let Some(first) = blockers.iter().find(|blocker| blocker.until.is_none()) {
+        return Some(Keep::Until(None, first.because));
     }
-    if version.state == State::DecryptOnly && disables {
-        return Some(Keep::Until(None, Keeps::NotRetired));
+    if let Some(last) = blockers.iter().rev().max_by_key(|blocker| blocker.until) {
+        return Some(Keep::Until(last.until, last.because));
     }
-    let Some(destroy_after) = destroy_after else {
-        return Some(Keep::Until(None, Keeps::NoDestroyAfter));
-    };
-    if !able.destroys {
-        return Some(Keep::Until(None, Keeps::CannotDestroy));
-    }
-    let counted: u64 = seen.stores.values().filter_map(|s| s.census.as_ref()).map(|c| c.of(&version.id)).sum();
-    if counted > 0 {
-        return Some(Keep::Until(None, Keeps::Values));
-    }
-    let retired = seen.past.retired_at.get(&version.id).copied().or(version.since);
-    let clean = seen.past.clean_at.get(&version.id).copied();
-    let since = if disables { retired } else { clean };
-    let Some(since) = since else {
-        return Some(Keep::Until(None, Keeps::NotRetired));
-    };
-    let restorable = key.seals.iter().filter_map(|name| policy.stores.get(name)).filter_map(|s| s.restorable_for).max();
-    let by_rule = destroy_after.after(since);
-    let by_backup = restorable.map(|span| span.after(clean.unwrap_or(since)));
-    match by_backup.filter(|backup| *backup > by_rule && *backup > hour) {
-        Some(backup) => Some(Keep::Until(Some(backup), Keeps::Restorable)),
-        None if by_rule > hour => Some(Keep::Until(Some(by_rule), Keeps::DestroyAfter)),
-        None => Some(Keep::MayGo(by_rule)),
+    let since = out_of_use(able, seen, version)?;
+    match key.retire {
+        Retire::After { destroy_after: Some(span), .. } => Some(Keep::MayGo(span.after(since))),
+        Retire::After { .. } | Retire::Never => None,
     }
 }

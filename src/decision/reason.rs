@@ -138,6 +138,8 @@ pub enum Keeps {
     Restorable,
     /// Values still need it.
     Values,
+    /// Values that do not open pin it.
+    Quarantined,
     /// Its backend cannot destroy one version.
     CannotDestroy,
 }

@@ -16,6 +16,7 @@ use crate::port::clock::Clock;
 use crate::port::home::Home;
 use crate::port::home::Lease;
 use crate::port::home::Trouble;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// The journal, held by this executor alone.
@@ -25,6 +26,8 @@ pub struct Desk<'a> {
     ledger: Ledger,
     actor: String,
     clock: &'a dyn Clock,
+    /// The latest hour that anything was judged by: what is written after it is not written before it.
+    latest: Cell<Option<Hour>>,
     run: Option<RunId>,
 }
 
@@ -50,7 +53,7 @@ impl<'a> Desk<'a> {
             let fault = Fault::give_up("go on with this journal", why);
             return Err(Trouble::Fault(fault.hint("use another folder for the one or the other")));
         }
-        let mut desk = Self { home, lease, ledger, actor: actor.to_owned(), clock, run: None };
+        let mut desk = Self { home, lease, ledger, actor: actor.to_owned(), clock, latest: Cell::new(None), run: None };
         let mut first = Vec::new();
         if desk.ledger.count == 0 {
             first.push(Event::begun(hours));
@@ -60,11 +63,13 @@ impl<'a> Desk<'a> {
         Ok(desk)
     }
 
-    /// The hour. Journal time never goes back.
+    /// The hour. It never goes back: not behind the journal, nor behind an hour by which a gate was found open.
     #[must_use]
     pub fn now(&self) -> Hour {
         let now = self.clock.now();
-        self.ledger.last.map_or(now, |last| last.max(now))
+        let now = self.ledger.last.into_iter().chain(self.latest.get()).fold(now, Hour::max);
+        self.latest.set(Some(now));
+        now
     }
 
     /// Where everything stands.

@@ -17,12 +17,18 @@ use crate::fault::Fault;
 use crate::inventory::Census;
 use crate::journal::Event;
 use crate::journal::Facts;
+use crate::journal::Known;
 use crate::journal::Place as Row;
 use crate::journal::StepName;
+use crate::model::Key;
+use crate::model::KeyName;
 use crate::model::Name;
 use crate::model::VersionId;
+use crate::policy::Policy;
+use crate::policy::meant;
 use crate::policy::meant::store::Place;
 use crate::port::backend::Failed;
+use crate::port::facts::Facts as VersionFacts;
 use crate::port::store::Block;
 use crate::port::store::Store;
 use crate::port::store::Versions;
@@ -46,32 +52,53 @@ pub struct Lot<'a> {
 /// # Errors
 /// A store, the backend or a template stands in the way.
 pub fn lots<'a>(world: &'a dyn World, scene: &Scene<'_>, target: &VersionId) -> Result<Vec<Lot<'a>>, Fault> {
+    lots_of(world, scene.policy, scene.name(), scene.key, &scene.expected, target)
+}
+
+/// The same for a key that no step is about: its policy, and its versions as they were looked at.
+///
+/// # Errors
+/// As [`lots`].
+pub fn lots_of<'a>(
+    world: &'a dyn World,
+    policy: &Policy,
+    name: &KeyName,
+    key: &meant::Key,
+    seen: &Key,
+    target: &VersionId,
+) -> Result<Vec<Lot<'a>>, Fault> {
+    let mut versions = Versions::new();
+    for version in &seen.versions {
+        let facts = VersionFacts::of(version);
+        let words =
+            ["n", "sha256"].into_iter().filter_map(|word| Some((word.to_owned(), facts.know(word)?.into_owned())));
+        versions = versions.with(version.id.clone(), words);
+    }
     let mut lots = Vec::new();
-    for name in &scene.key.seals {
+    for sealed in &key.seals {
         // What nobody sees is nobody's to move.
-        let Some(meant) = scene.policy.stores.get(name).filter(|store| store.place != Place::Unseen) else { continue };
-        let store = world.store(scene.name(), name)?;
-        let mut versions = Versions::new();
-        for version in &scene.expected.versions {
-            let facts = scene.facts(&version.id);
-            let words =
-                ["n", "sha256"].into_iter().filter_map(|word| Some((word.to_owned(), facts.know(word)?.into_owned())));
-            versions = versions.with(version.id.clone(), words);
-        }
-        let blocks = Block::all(&meant.sealed, scene.key.each.as_deref(), &versions)?;
+        let Some(meant) = policy.stores.get(sealed).filter(|store| store.place != Place::Unseen) else { continue };
+        let store = world.store(name, sealed)?;
+        let blocks = Block::all(&meant.sealed, key.each.as_deref(), &versions)?;
         let mut ring = Ring::new();
-        for version in scene.expected.opening() {
-            let material = world.backend(scene.name(), &scene.key.backend)?.material(&scene.key.at, &version.id);
+        for version in seen.opening() {
+            let material = world.backend(name, &key.backend)?.material(&key.at, &version.id);
             let material = material.map_err(|failed| match failed {
                 Failed::Fault(fault) => fault,
-                other => Fault::ask_operator(format!("use version `{}` of `{}`", version.id, scene.name()), other),
+                other => Fault::ask_operator(format!("use version `{}` of `{name}`", version.id), other),
             })?;
             ring.add(&version.id, &material, &blocks)?;
         }
         let job = Job { atomic: meant.atomic, ..Job::new(blocks, target.clone()) };
-        lots.push(Lot { name: name.clone(), store, job, ring });
+        lots.push(Lot { name: sealed.clone(), store, job, ring });
     }
     Ok(lots)
+}
+
+/// Where a value that does not open stands, as the journal names it.
+#[must_use]
+pub fn place(store: &Name, value: &Quarantined) -> Row {
+    Row { store: store.clone(), table: value.table.clone(), column: value.column.clone(), row: vec![value.row.clone()] }
 }
 
 /// Who follows a rewrap for the journal and the screen.
@@ -90,14 +117,9 @@ impl rewrap::Watch for Follower<'_, '_, '_> {
     }
 
     fn quarantined(&mut self, value: &Quarantined) -> Result<(), Fault> {
-        let at = Row {
-            store: self.store.clone(),
-            table: value.table.clone(),
-            column: value.column.clone(),
-            row: vec![value.row.clone()],
-        };
+        let at = place(&self.store, value);
         let known = self.executor.desk.ledger().keys.get(&self.key);
-        if known.is_some_and(|known| known.quarantine.contains_key(&at)) {
+        if known.is_some_and(|known| known.quarantine.contains_key(&at) || known.accepted.contains_key(&at)) {
             return Ok(());
         }
         let (names, why) = (value.version.clone(), value.why.to_string());
@@ -254,7 +276,12 @@ fn left(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result<Result<(),
             Ok(blocks) => count(executor, scene, lot, &blocks)?,
             Err(fault) => return Ok(Err(fault)),
         };
-        found = found.saturating_add(census.of(old)).saturating_add(census.strange);
+        let under = census.of(old).saturating_add(census.strange);
+        let accepted = match accepted(executor, scene, lot, under) {
+            Ok(accepted) => accepted,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        found = found.saturating_add(under.saturating_sub(accepted));
     }
     if found == 0 {
         return Ok(Ok(()));
@@ -265,6 +292,34 @@ fn left(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result<Result<(),
         scene.name()
     );
     Ok(Err(Fault::ask_operator(doing, format!("{found} values are, or may be, under it")).hint(hint)))
+}
+
+/// How many of the values that were counted are among those that somebody accepted as lost. Each is looked at again, so
+/// that none hides another.
+fn accepted(executor: &Executor<'_, '_>, scene: &Scene<'_>, lot: &Lot<'_>, counted: u64) -> Result<u64, Fault> {
+    let known = executor.desk.ledger().keys.get(scene.name());
+    let Some(known) = known.filter(|known| counted > 0 && !known.accepted.is_empty()) else { return Ok(0) };
+    let mut seen = Accepted { known, store: &lot.name, old: scene.old.as_ref(), count: 0 };
+    rewrap::verify(lot.store, &lot.job, &lot.ring, None, &mut seen)?;
+    Ok(seen.count)
+}
+
+/// Who counts the accepted values of a store.
+struct Accepted<'a> {
+    known: &'a Known,
+    store: &'a Name,
+    old: Option<&'a VersionId>,
+    count: u64,
+}
+
+impl rewrap::Watch for Accepted<'_> {
+    fn quarantined(&mut self, value: &Quarantined) -> Result<(), Fault> {
+        let concerns = value.version.is_none() || value.version.as_ref() == self.old;
+        if concerns && self.known.accepted.contains_key(&place(self.store, value)) {
+            self.count = self.count.saturating_add(1);
+        }
+        Ok(())
+    }
 }
 
 /// Opens what the old version sealed.

@@ -78,6 +78,9 @@ pub struct Past {
     /// Quarantined values, by the version they name.
     #[serde(default)]
     pub quarantined: BTreeMap<VersionId, u64>,
+    /// Values that do not open and that somebody accepted as lost, by the version they name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub accepted: BTreeMap<VersionId, u64>,
     /// Versions said to be known to others.
     #[serde(default)]
     pub compromised: Vec<VersionId>,

@@ -7,6 +7,7 @@ use crate::inventory::key::Past;
 use crate::journal::name::RunId;
 use crate::journal::parts::Base;
 use crate::journal::parts::Place;
+use crate::journal::parts::Settled;
 use crate::model::Change;
 use crate::model::Hour;
 use crate::model::Key;
@@ -37,6 +38,8 @@ pub struct Known {
     pub compromised: Vec<VersionId>,
     /// Values that do not open and that nobody has settled, with the version that they name.
     pub quarantine: BTreeMap<Place, Option<VersionId>>,
+    /// Values that do not open and that somebody accepted as lost, with the version that they name.
+    pub accepted: BTreeMap<Place, Option<VersionId>>,
     /// The stores with values sealed by it, and the last count of each.
     pub stores: BTreeMap<Name, Option<Count>>,
     /// Our last look at it.
@@ -188,6 +191,14 @@ impl Known {
         }
     }
 
+    /// A quarantined value no longer waits for anybody.
+    pub(super) fn settled(&mut self, at: &Place, how: Settled) {
+        let names = self.quarantine.remove(at).or_else(|| self.accepted.remove(at)).flatten();
+        if how == Settled::Accepted {
+            self.accepted.insert(at.clone(), names);
+        }
+    }
+
     fn meet(&mut self, version: &VersionId) {
         if !self.versions.contains(version) {
             self.versions.push(version.clone());
@@ -229,6 +240,16 @@ impl Known {
         pinned
     }
 
+    /// How many values under each version were accepted as lost.
+    fn lost(&self) -> BTreeMap<VersionId, u64> {
+        let mut lost = BTreeMap::new();
+        for version in self.accepted.values().flatten() {
+            let count: &mut u64 = lost.entry(version.clone()).or_default();
+            *count = count.saturating_add(1);
+        }
+        lost
+    }
+
     /// The same, for the inventory.
     #[must_use]
     pub fn past(&self) -> Past {
@@ -241,6 +262,7 @@ impl Known {
             left_current: self.left_current.clone(),
             rolled_back: self.rolled_back,
             quarantined: self.quarantined(),
+            accepted: self.lost(),
             compromised: self.compromised.clone(),
         }
     }

@@ -134,9 +134,7 @@ impl Ledger {
             Event::Quarantined { key, at, names, .. } => {
                 self.key(key).quarantine.insert(at.clone(), names.clone());
             }
-            Event::QuarantineSettled { key, at, .. } => {
-                self.key(key).quarantine.remove(at);
-            }
+            Event::QuarantineSettled { key, at, how, .. } => self.key(key).settled(at, *how),
             Event::Adopted { key, version, fingerprint, current } => {
                 self.key(key).adopted(version, fingerprint.as_ref(), *current);
             }

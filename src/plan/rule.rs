@@ -396,8 +396,8 @@ fn points_at_once(step: &Step) -> bool {
 }
 
 fn moves_after_turn(step: &Step) -> bool {
-    let moves = matches!(step.part, Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close);
-    !step.turn && (moves || step.part == Part::Switch)
+    let later = matches!(step.part, Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close | Part::Switch);
+    later && !step.turn
 }
 
 fn turned(step: &Step) -> bool {

@@ -5,6 +5,8 @@ mod apart;
 mod guard;
 mod time;
 
+pub use guard::is_for as guard_is_for;
+
 use crate::model::Name;
 use crate::policy::cross::one_of_each;
 use crate::policy::meant::Fleet;

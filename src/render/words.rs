@@ -12,6 +12,11 @@ pub(super) fn hour(hour: Hour) -> String {
     hour.format("%a %Y-%m-%d %H:%M").to_string()
 }
 
+/// An hour to the second, for what somebody waits for: `Sat 2026-11-21 09:00:05 UTC`.
+pub(super) fn second(hour: Hour) -> String {
+    hour.format("%a %Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
 /// A day with its day of the week.
 pub(super) fn day(hour: Hour) -> String {
     hour.format("%a %Y-%m-%d").to_string()
@@ -91,7 +96,7 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
             only(format!("{} in `{store}` name no version of this key", values(*count)))
         }
         Reason::Quarantined { version, count } => (
-            format!("{} under `{version}` are in quarantine", values(*count)),
+            format!("in quarantine: {} under `{version}`", values(*count)),
             Some("settle them with `keyrota quarantine list`".into()),
         ),
         Reason::Unreachable { what, why, hint } => (format!("{what}: {why}"), hint.clone()),
@@ -110,7 +115,8 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
     }
 }
 
-fn values(count: u64) -> String {
+/// So many values.
+pub(super) fn values(count: u64) -> String {
     format!("{} {}", number(count), if count == 1 { "value" } else { "values" })
 }
 
@@ -135,17 +141,23 @@ fn drifted(key: &KeyName, drift: &Drift) -> (String, Option<String>) {
 }
 
 fn kept(version: &str, until: Option<Hour>, because: Keeps) -> String {
-    let why = match because {
+    let why = keeps(because);
+    match until {
+        Some(until) => format!("`{version}` is kept until {}: {why}", day(until)),
+        None => format!("`{version}` is kept: {why}"),
+    }
+}
+
+/// What keeps an old version, in words.
+pub(super) const fn keeps(because: Keeps) -> &'static str {
+    match because {
         Keeps::Never => "the policy keeps old versions for ever (`retire = \"never\"`)",
         Keeps::NoDestroyAfter => "the policy sets no `destroy_after`",
         Keeps::NotRetired => "it is not disabled yet",
         Keeps::DestroyAfter => "`destroy_after` has not passed",
         Keeps::Restorable => "a backup with values under it may still come back",
         Keeps::Values => "values still need it",
+        Keeps::Quarantined => "values that do not open pin it",
         Keeps::CannotDestroy => "its backend cannot destroy one version",
-    };
-    match until {
-        Some(until) => format!("`{version}` is kept until {}: {why}", day(until)),
-        None => format!("`{version}` is kept: {why}"),
     }
 }

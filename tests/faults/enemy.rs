@@ -8,7 +8,6 @@ use keyrota::decision::Wish;
 use keyrota::executor::Screen;
 use keyrota::executor::Told;
 use keyrota::plan::Part;
-use keyrota::port::clock::Clock;
 
 use crate::calm::clock;
 use crate::project;

@@ -5,15 +5,25 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a test may stop at the first surprise and makes its world itself"
 )]
 
+#[path = "../support/binary.rs"]
+mod binary;
 #[path = "../support/project.rs"]
 mod project;
 #[path = "../support/site.rs"]
 mod site;
+#[path = "../support/trouble.rs"]
+mod trouble;
 
 mod calm;
+mod clock;
 mod crash;
 mod enemy;
+mod kill;
+mod plans;
+mod ports;
+mod rivals;

@@ -23,7 +23,7 @@ const ROOMS: [(&str, u8); 31] = [
     ("course", 50),
     ("approval", 50),
     ("port", 50),
-    ("report", 50),
+    ("report", 51),
     ("prove", 60),
     ("survey", 60),
     ("executor", 60),

@@ -73,21 +73,15 @@ fn the_same_input_gives_the_same_bytes_a_thousand_times() {
 }
 
 #[test]
-fn every_flipped_bit_is_refused_or_is_another_plan() {
+fn every_flipped_bit_is_refused() {
     let whole = document();
-    let mut other_plans = 0;
     for at in 0..whole.bytes().len() {
         for bit in 0..8 {
             let mut bytes = whole.bytes().to_vec();
             bytes[at] ^= 1 << bit;
-            if let Ok(other) = Document::read(bytes) {
-                assert_ne!(other.id(), whole.id(), "byte {at}, bit {bit}");
-                assert_ne!(other.plan(), whole.plan(), "byte {at}, bit {bit}: two spellings of one plan");
-                other_plans += 1;
-            }
+            assert!(Document::read(bytes).is_err(), "byte {at}, bit {bit}");
         }
     }
-    assert!(other_plans > 0, "a changed name is another plan, and no read got that far");
 }
 
 #[test]

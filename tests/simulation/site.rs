@@ -33,6 +33,7 @@ use keyrota::port::home::Trouble;
 use keyrota::port::probe::Probe;
 use keyrota::port::store::Store;
 use keyrota::port::world::World;
+use keyrota::probe;
 use keyrota::prove;
 use keyrota::simulated::Crowd;
 use keyrota::simulated::Dice;
@@ -50,7 +51,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 const POLICY: &str = include_str!("../../policies/quickstart.toml");
-const ROWS: i64 = 60;
+const ROWS: i64 = 24;
 const MEMBERS: [&str; 3] = ["web-1", "web-2", "web-3"];
 /// So often the executor is started at most; none ever needs as many.
 const ATTEMPTS_MAX: u64 = 400;
@@ -99,6 +100,7 @@ pub(crate) struct Site {
     backend: Flaky<KeyFiles>,
     store: Flaky<Sqlite>,
     fleet: fleet::memory::Memory,
+    probe: probe::memory::Memory,
 }
 
 impl Site {
@@ -124,9 +126,9 @@ impl Site {
         let habits = Habits {
             refreshes: Span::minutes(60),
             in_flight: Span::minutes(1),
-            writes: Span::minutes(5 + dice.below(60)),
-            reads: Span::minutes(180),
-            rows: 8,
+            writes: Span::minutes(20 + dice.below(120)),
+            reads: Span::minutes(300),
+            rows: 6,
             restarts: Span::minutes(30 + dice.below(2000)),
         };
         let sealed = (1..).zip(known).collect();
@@ -135,19 +137,44 @@ impl Site {
         time.live(crowd.unwrap());
         time.go_wrong(WRONG, Dice::new(dice.below(u64::MAX)));
         let fleet = fleet::memory::Memory::new(&MEMBERS.map(|name| name.parse().unwrap()), template("{{ id }}"));
-        Self { seed, folder, time, luck, dice: RefCell::new(dice), project, backend, store, fleet }
+        Self {
+            seed,
+            folder,
+            time,
+            luck,
+            dice: RefCell::new(dice),
+            project,
+            backend,
+            store,
+            fleet,
+            probe: probe::memory::Memory::default(),
+        }
     }
 
-    /// Plans, and starts the executor until the plan is carried out.
+    /// Rotates, and with one seed of 64 (it takes six weeks) destroys the old version when its time has come.
     pub(crate) fn rotate(&self) -> End {
         let mut home = Memory::default();
-        let document = self.plan(&home);
+        let mut attempts = self.carry_out(&mut home, &Wish::WhatIsDue);
+        if self.destroys() {
+            self.wait_for(Span::days(41));
+            attempts += self.carry_out(&mut home, &Wish::Destroy);
+        }
+        self.end(&home, attempts)
+    }
+
+    fn destroys(&self) -> bool {
+        self.seed.is_multiple_of(64)
+    }
+
+    /// Plans, and starts the executor until the plan is carried out; says how often.
+    fn carry_out(&self, home: &mut Memory, wish: &Wish) -> u64 {
+        let document = self.plan(home, wish);
         let mut attempts = 0;
         loop {
             attempts += 1;
             assert!(attempts < ATTEMPTS_MAX, "seed {}: it does not come to an end", self.seed);
             self.luck.arm(true);
-            let ended = std::panic::catch_unwind(AssertUnwindSafe(|| self.attempt(&mut home, &document)));
+            let ended = std::panic::catch_unwind(AssertUnwindSafe(|| self.attempt(home, &document)));
             self.luck.arm(false);
             match ended {
                 Err(killed) if killed.is::<Killed>() => {
@@ -159,7 +186,7 @@ impl Site {
                 }
                 Err(bug) => std::panic::resume_unwind(bug),
                 Ok(Err(_fault)) => self.wait(Span::minutes(30)),
-                Ok(Ok(Ended::Finished)) => return self.end(&home, attempts),
+                Ok(Ok(Ended::Finished)) => return attempts,
                 Ok(Ok(Ended::AtGate { held })) => {
                     let opens = held.iter().filter_map(|held| held.opens).min();
                     self.time.sleep_until(opens.unwrap_or(self.time.hour()));
@@ -173,14 +200,19 @@ impl Site {
 
     fn wait(&self, at_most: Span) {
         let span = self.dice.borrow_mut().span(at_most);
+        self.wait_for(span);
+    }
+
+    fn wait_for(&self, span: Span) {
         self.time.pass(span.after(self.time.hour()));
     }
 
-    fn plan(&self, home: &Memory) -> Document {
+    fn plan(&self, home: &Memory, wish: &Wish) -> Document {
         let past = journal::past(&home.read().unwrap()).unwrap();
         let inventory = survey::look(&self.project, self, &past, Depth::Count);
-        let decisions = decision::decide(&self.project, &inventory, &Wish::WhatIsDue);
-        let drawn = plan::draw(&self.project, &inventory, decisions, &Wish::WhatIsDue, None).unwrap();
+        let decisions = decision::decide(&self.project, &inventory, wish);
+        let drawn = plan::draw(&self.project, &inventory, decisions, wish, None).unwrap();
+        assert!(!drawn.units.is_empty(), "seed {}: nothing is due", self.seed);
         Document::of(prove::check(drawn).unwrap())
     }
 
@@ -192,7 +224,8 @@ impl Site {
             Trouble::Broken(broken) => panic!("seed {}: {broken}", self.seed),
         })?;
         let now = desk.now();
-        let approved = approval::grant(document, desk.ledger(), now, &[]).unwrap();
+        let named = [("quickstart/app-kek".parse().unwrap(), "v1".parse().unwrap())];
+        let approved = approval::grant(document, desk.ledger(), now, &named).unwrap();
         let (mut screen, stop) = (self.luck.clone(), AtomicBool::new(false));
         let pre_images = self.folder.path().join("pre-images");
         let mut executor = Executor {
@@ -229,7 +262,8 @@ impl Site {
         assert_eq!(tally.failures, Vec::<String>::new(), "seed {seed}");
         let key = self.backend.inner.look("keys").unwrap().key;
         let states: Vec<_> = key.versions.iter().map(|version| (version.id.to_string(), version.state)).collect();
-        assert_eq!(states, [("v1".to_owned(), State::Disabled), ("v2".to_owned(), State::Current)], "seed {seed}");
+        let old = if self.destroys() { State::Destroyed } else { State::Disabled };
+        assert_eq!(states, [("v1".to_owned(), old), ("v2".to_owned(), State::Current)], "seed {seed}");
         let rows = rusqlite::Connection::open(self.folder.path().join("app.db")).unwrap();
         let wrong = "SELECT count(*) FROM data_keys WHERE customer != 'customer-' || id OR kek_version != 'v2'";
         let wrong: i64 = rows.query_row(wrong, [], |row| row.get(0)).unwrap();
@@ -277,8 +311,8 @@ impl World for Site {
         &self.time
     }
 
-    fn probe(&self, key: &KeyName) -> Result<&dyn Probe, Fault> {
-        Err(Fault::report_bug(format!("ask checks of `{key}`"), "the policy has none"))
+    fn probe(&self, _: &KeyName) -> Result<&dyn Probe, Fault> {
+        Ok(&self.probe)
     }
 
     fn backend(&self, _: &KeyName, _: &Name) -> Result<&dyn Backend, Fault> {

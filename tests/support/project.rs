@@ -145,7 +145,11 @@ impl Project {
 
     /// How many rows each version seals. Every row must open, with the version that it names, to what was sealed.
     pub(crate) fn rows(&self) -> BTreeMap<String, u64> {
-        let keys = self.opening();
+        self.rows_with(&self.opening())
+    }
+
+    /// The same, with these keys.
+    pub(crate) fn rows_with(&self, keys: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, u64> {
         let connection = self.connect();
         let mut rows = connection.prepare("SELECT id, kek_version, wrapped FROM data_keys").unwrap();
         let mut rows = rows.query([]).unwrap();

@@ -1,5 +1,4 @@
-//! The executor that is killed: the demo starts itself once more, lets it work until it is in the middle of the rewrap,
-//! and ends it as a power cut would.
+//! This program, started once more: to be killed in the middle of the rewrap as a power cut would, and to be asked.
 
 use crate::cli::demo::stage::PLAN;
 use crate::cli::demo::stage::Stage;
@@ -16,6 +15,19 @@ use std::path::Path;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+
+/// What a command of this very program prints about the demo's folder.
+pub(super) fn asked(folder: &Path, command: &[&str]) -> Result<String, Fail> {
+    let doing = || format!("run `keyrota {}`", command.join(" "));
+    let failed = |error: std::io::Error| Fault::io(doing(), &error);
+    let program = std::env::current_exe().map_err(failed)?;
+    let done =
+        Command::new(program).arg("-C").arg(folder).args(command).stdin(Stdio::null()).output().map_err(failed)?;
+    match done.status.success() {
+        true => Ok(String::from_utf8_lossy(&done.stdout).into_owned()),
+        false => Err(Fault::report_bug(doing(), String::from_utf8_lossy(&done.stderr).trim()).into()),
+    }
+}
 
 /// What the child says when it is in the middle.
 const IN_THE_MIDDLE: &str = "in the middle";

@@ -23,10 +23,9 @@ impl<'a> Narrator<'a> {
     }
 
     /// Begins a section.
-    pub(super) fn section(&mut self, title: &str, hour: Option<Hour>) {
+    pub(super) fn section(&mut self, title: &str) {
         self.section = self.section.saturating_add(1);
-        let hour = hour.map(|hour| format!("   [{}]", day(hour))).unwrap_or_default();
-        self.console.out(&format!("\n{}. {title}{hour}", self.section));
+        self.console.out(&format!("\n{}. {title}", self.section));
     }
 
     /// Says some lines.
@@ -38,7 +37,12 @@ impl<'a> Narrator<'a> {
 
     /// Shows a command as somebody would type it.
     pub(super) fn command(&mut self, text: &str, hour: Hour) {
-        self.console.out(&format!("   [{}] $ keyrota {text}", day(hour)));
+        self.command_of(&format!("keyrota {text}"), hour);
+    }
+
+    /// The same, for any program.
+    pub(super) fn command_of(&mut self, text: &str, hour: Hour) {
+        self.console.out(&format!("   [{}] $ {text}", day(hour)));
     }
 
     /// Shows what a command printed.
@@ -51,6 +55,14 @@ impl<'a> Narrator<'a> {
     /// Shows the first paragraph of what a command printed.
     pub(super) fn printed_first(&mut self, text: &str) {
         self.printed(text.trim_start().split("\n\n").next().unwrap_or_default());
+        self.printed("...");
+    }
+
+    /// Shows a part of what a command printed: from the first line that begins so, up to one that begins so.
+    pub(super) fn printed_between(&mut self, text: &str, from: &str, to: &str) {
+        let part = text.lines().skip_while(|line| !line.starts_with(from)).take_while(|line| !line.starts_with(to));
+        self.printed("...");
+        self.printed(&part.collect::<Vec<_>>().join("\n"));
         self.printed("...");
     }
 

@@ -17,7 +17,6 @@ use crate::executor::Ended;
 use crate::executor::Executor;
 use crate::executor::Screen;
 use crate::fault::Fault;
-use crate::home::Local;
 use crate::journal;
 use crate::journal::Clock as JournalClock;
 use crate::model::Change;
@@ -74,7 +73,7 @@ pub(super) struct Stage {
     pub(super) time: Time,
     read: Read,
     wired: Wired,
-    home: Local,
+    home: Box<dyn Home>,
 }
 
 impl Stage {
@@ -84,7 +83,7 @@ impl Stage {
         let settings = &read.project.settings;
         let time = Time::from(hour, LOOK);
         let wired = Wired::with_clock(folder, &read.project.policies, &settings.allow, Box::new(time.clone()))?;
-        let home = wire::home(folder, settings)?;
+        let home = Box::new(wire::home(folder, settings)?);
         Ok(Self { folder: folder.to_owned(), time, read, wired, home })
     }
 
@@ -158,7 +157,7 @@ impl Stage {
     ) -> Result<Ended, Fail> {
         let document = self.saved(file)?;
         let stop = AtomicBool::new(false);
-        let mut desk = Desk::take(&mut self.home, &self.time, JournalClock::Virtual, ACTOR)?;
+        let mut desk = Desk::take(self.home.as_mut(), &self.time, JournalClock::Virtual, ACTOR)?;
         let now = desk.now();
         desk.home().save_plan(&document.id(), document.bytes())?;
         let approved = approval::grant(document, desk.ledger(), now, named)?;

@@ -4,17 +4,21 @@ use crate::simulated::Tally;
 use std::path::Path;
 
 pub(super) const OPENING: &str = "\
-An application seals each customer's data key with one key. That key must be replaced every 90 days.
-Done by hand, this is how data gets lost: one server writes with the new key before another has learnt it;
-a script stops half-way; the old key is deleted while something still needs it.
+An encryption key is replaced while two servers use it: from the first plan until the old key is destroyed.
 
-keyrota plans the replacement, proves that none of this can happen, carries it out, and keeps the evidence.
-Here it does so in a small true world: a SQLite database, key files, and the same planner, prover and executor
-as always. Only the hours are simulated, so that six weeks pass in seconds, and the two servers.";
+Many applications seal each customer's data key with one master key, and that one has to be replaced every so often.
+Done by hand, this is how data gets lost: one server writes with the new key before another one knows it; a script
+stops half-way; the old key is deleted while something still needs it.
+
+keyrota draws a plan, proves that none of this can happen, carries it out and keeps the evidence. Watch it do so.
+The database, the key files and the tool are real. The servers and the hours are simulated: 42 days take seconds.";
 
 pub(super) const PLAN: &str = "\
-The key was made 85 days ago, and the policy wants to be a week early. `plan` looks, decides what is due, draws the steps and proves them safe.
-It changes nothing. The saved file is what you review, and exactly what `apply` carries out.";
+No version may be written with for more than 90 days. This one is 85 days old, and the policy wants to be a week
+early. `plan` looks, decides what is due, draws the steps and proves them safe. It changes nothing.";
+
+pub(super) const PLAN_END: &str = "\
+You review this, or a colleague does on a pull request. The saved file is exactly what `apply` carries out.";
 
 pub(super) const WRONG: &str = "\
 The proof is not a formality. Here is the same plan with one rule taken out: that every member can read the
@@ -24,16 +28,16 @@ pub(super) const WRONG_END: &str = "\
 Such a plan is never shown, saved or carried out. Back to the right one.";
 
 pub(super) const APPLY: &str = "\
-`apply` works up to the next gate, writes everything into the journal, and exits. Nobody has to wait with it:
-run it again when the gate opens, by hand or from cron.";
+`apply` works up to the next gate, writes down each step in the journal, and exits. A gate is what a step waits for:
+here, that both servers have looked for new keys. Run it again when the gate opens, by hand or from cron.";
 
 pub(super) const CUT: &str = "\
-The gates are open: the new version becomes current, and all 10,000 rows are sealed anew under it. In the middle
-of that, the machine dies.";
+The gate is open: the new version becomes current, and every row is sealed anew under it. In the middle of that, the
+process is killed.";
 
 pub(super) const GO_ON: &str = "\
-Run it again. What is left to do is read from the data itself, so it goes on where it stopped. It then waits until
-nobody can write under v1 any more, moves what came in late, lets a day of normal traffic run, and disables v1.";
+Run it again. What is left to do is read from the rows themselves, so it goes on where it stopped. Then it moves what
+came in late, lets a day of normal traffic run on v2 alone, and disables v1.";
 
 pub(super) const DESTROY: &str = "\
 A disabled key can be enabled again; a destroyed one cannot. So destroying is a plan of its own, and it is drawn
@@ -44,11 +48,12 @@ pub(super) fn world(folder: &Path) -> String {
     let folder = folder.display();
     format!(
         "\
-{folder}/app.db               10,000 data keys of customers, each sealed under version v1 of the key
-{folder}/keys/v1.key          that version
-{folder}/policies/demo.toml   what is rotated, how often, and what must be true on the way
-Two servers, web-1 and web-2, look for new keys within an hour, each at its own pace. They read and write rows all
-the time, and restart when they like. Each value that one of them cannot open is counted."
+In {folder}:
+  app.db               10,000 data keys, one a customer, each sealed under version v1 of the master key
+  keys/v1.key          that version
+  policies/demo.toml   what is rotated, how often, and what must be true on the way
+Two servers, web-1 and web-2, write and read rows all the time. Each looks for new keys when it likes, at least once
+an hour, and restarts now and then. Every value that one of them cannot open will be counted."
     )
 }
 
@@ -56,8 +61,8 @@ the time, and restart when they like. Each value that one of them cannot open is
 pub(super) fn meanwhile(opened: u64, failures: usize) -> String {
     format!(
         "\
-It was in the middle for three hours. Meanwhile web-1 and web-2 opened {opened} values, some under v1, some
-under v2, and could not open: {failures}. They know both versions; that is what the gates before were for."
+Nobody notices for three hours. Meanwhile web-1 and web-2 opened {opened} values, some under v1 and some under v2;
+values that they could not open: {failures}. Both servers know both versions: that is what the gate was for."
     )
 }
 
@@ -66,8 +71,8 @@ pub(super) fn sum(tally: &Tally, hour: String) -> String {
     let written: u64 = tally.written.values().sum();
     format!(
         "\
-It is {hour}. The servers looked for keys {} times, restarted {} times, wrote {written} rows and opened {}
-values, each compared with what was sealed.
+It is {hour}. v2 is in use, v1 is gone for good. On the way the servers looked for keys {} times, restarted {}
+times, wrote {written} rows and opened {} values, each compared with what was sealed.
 Values that could not be opened, or were not what was sealed: {}.",
         tally.refreshed,
         tally.restarted,
@@ -78,16 +83,24 @@ Values that could not be opened, or were not what was sealed: {}.",
 
 /// What to do next.
 pub(super) fn closing(program: &str, folder: &Path) -> String {
-    let with = format!("{program} -C {}", folder.display());
+    let at = folder.display();
+    let with = format!("{program} -C {at}");
+    let commands = [
+        ("status".to_owned(), "where every key stands"),
+        ("why demo/app-kek".to_owned(), "why it is (not) rotated, retired, destroyed"),
+        (format!("show {at}/plan.json"), "the plan that was carried out"),
+        ("journal show".to_owned(), "everything that happened"),
+        ("journal verify".to_owned(), "that nothing of it was changed"),
+        ("report".to_owned(), "the whole evidence"),
+    ];
+    let width = commands.iter().map(|(command, _)| command.len()).max().unwrap_or(0);
+    let commands: String =
+        commands.iter().map(|(command, why)| format!("  {with} {command:width$}   {why}\n")).collect();
     format!(
         "
 The folder stays. Look around in it:
-  {with} plan
-  {with} show {}/plan.json
-  less {}/.keyrota/journal.jsonl
-Its journal says that its hours are simulated, so no real `apply` goes on with it.
-To try all of this in real time, with waits of seconds: {program} -C FOLDER init --example",
-        folder.display(),
-        folder.display()
+{commands}\
+Its hours are simulated and its journal says so: no real `apply` goes on with it. To try all of this for real, with
+waits of seconds: {program} -C FOLDER init --example"
     )
 }

@@ -2,6 +2,7 @@
 //! the door.
 
 use crate::decision::Decision;
+use crate::digest::Digest;
 use crate::inventory::Able;
 use crate::model::Hour;
 use crate::model::Key;
@@ -45,6 +46,9 @@ struct Written {
     decisions: Vec<Decision>,
     shapes: Vec<Shape>,
     units: Vec<Row<'static>>,
+    /// Checked where the bytes are compared with what we would write.
+    #[serde(rename = "sha256")]
+    _sha256: Digest,
 }
 
 /// A shape, as it is read.

@@ -1,5 +1,6 @@
 //! Writing a document: one thing a line, so that two plans can be compared line by line.
 
+use crate::digest;
 use crate::model::Name;
 use crate::plan::Plan;
 use crate::plan::Unit;
@@ -35,6 +36,10 @@ pub(super) fn write(plan: &Plan) -> Vec<u8> {
     list(&mut out, ",\n", "shapes", &firsts, |out, unit| shape(out, unit));
     let rows: Vec<(&usize, &Unit)> = shapes.of.iter().zip(units).collect();
     list(&mut out, ",\n", "units", &rows, |out, (shape, unit)| append(out, &Row::of(**shape, unit)));
+    out.extend_from_slice(b",\n");
+    // Of all bytes before it. Against damage, not against malice: whoever edits a plan on purpose makes another plan.
+    let sha256 = digest::plain(&out);
+    field(&mut out, "sha256", &sha256);
     out.extend_from_slice(b"}\n");
     out
 }

@@ -36,7 +36,8 @@ fn meets(one: &One<'_>, guard: &Guard) {
 }
 
 /// Whether a pattern is for a name: `*` stands for anything.
-fn is_for(pattern: &str, name: &str) -> bool {
+#[must_use]
+pub fn is_for(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
     let Some(last) = parts.next_back() else { return rest.is_empty() };

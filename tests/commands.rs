@@ -1,0 +1,428 @@
+//! The commands as an operator types them: the real binary in a folder of its own. Standard output, standard error and
+//! the exit code stand in one snapshot; what differs from run to run (hours, digests, folders) is replaced.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may stop at the first surprise, and makes its world itself"
+)]
+
+use aes_gcm::Aes256Gcm;
+use aes_gcm::KeyInit;
+use aes_gcm::aead::Aead;
+use aes_gcm::aead::Payload;
+use std::fs;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+/// The key of version 1: a canary that nothing may print.
+const CANARY: [u8; 32] = *b"canary-canary-canary-canary-ok!!";
+
+const POLICY: &str = r#"[policy]
+name = "app"
+owner = "kim@example.org"
+about = "One key, one table, two readers."
+controls = ["pci-dss-4.0.1:3.7.4"]
+
+[backend.files]
+type = "file"
+as = "hex"
+id = "v{{ n }}"
+
+[store.db]
+type = "sqlite"
+path = "app.db"
+restorable_for = "DESTROY"
+[[store.db.sealed]]
+table = "data_keys"
+column = "wrapped"
+seal = { cipher = "aes-256-gcm", as = "hex", layout = ["nonce", "ciphertext", "tag"] }
+aad = "data_keys:{{ row.id }}"
+version = { column = "kek_version" }
+
+[fleet.web]
+members = ["web-1", "web-2"]
+learns = { every = "EVERY", margin = "0s" }
+writes = "current"
+in_flight = "1s"
+
+[key.kek]
+backend = "files"
+at = "keys"
+algorithm = "aes-256"
+seals = ["db"]
+used_by = ["web"]
+rotate_every = "90d"
+born = "BORN"
+retire = { after = "1s", destroy_after = "DESTROY" }
+"#;
+
+struct World {
+    folder: tempfile::TempDir,
+    told: String,
+}
+
+/// A project whose key was born so many days ago, whose members learn so fast, and whose old versions stay so long.
+fn world(days: i64, every: &str, destroy: &str) -> World {
+    let world = World { folder: tempfile::tempdir().unwrap(), told: String::new() };
+    let born = chrono::Utc::now() - chrono::TimeDelta::days(days);
+    fs::create_dir(world.path("policies")).unwrap();
+    let policy = POLICY.replace("BORN", &born.format("%Y-%m-%dT%H:%M:%SZ").to_string()).replace("EVERY", every);
+    let policy = policy.replace("DESTROY", destroy);
+    fs::write(world.path("policies/app.toml"), policy).unwrap();
+    fs::write(world.path("keyrota.toml"), "actor = \"kim\"\n").unwrap();
+    fs::create_dir(world.path("keys")).unwrap();
+    fs::set_permissions(world.path("keys"), Permissions::from_mode(0o700)).unwrap();
+    world.key("v1", CANARY);
+    let db = world.db();
+    db.execute("create table data_keys (id integer primary key, wrapped text, kek_version text)", ()).unwrap();
+    for id in 1..=10_u8 {
+        let sealed = seal(CANARY, &[id; 12], &format!("data_keys:{id}"));
+        db.execute("insert into data_keys values (?, ?, 'v1')", (id, sealed)).unwrap();
+    }
+    world
+}
+
+fn seal(key: [u8; 32], nonce: &[u8; 12], aad: &str) -> String {
+    let cipher = Aes256Gcm::new_from_slice(&key).unwrap();
+    let sealed = cipher.encrypt(nonce.into(), Payload { msg: &[7; 32], aad: aad.as_bytes() }).unwrap();
+    hex::encode([&nonce[..], &sealed].concat())
+}
+
+impl World {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn db(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.path("app.db")).unwrap()
+    }
+
+    fn key(&self, version: &str, bytes: [u8; 32]) {
+        let path = self.path(&format!("keys/{version}.key"));
+        fs::write(&path, hex::encode(bytes)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Runs a command, and tells what it said.
+    fn run(&mut self, args: &str) {
+        let (code, out, err) = self.quietly(args);
+        self.told.push_str(&self.plain(&format!("$ keyrota {args}\n")));
+        self.told.push_str(&out);
+        if !err.is_empty() {
+            self.told.push_str(&format!("--- stderr\n{err}"));
+        }
+        self.told.push_str(&format!("--- exit {code}\n\n"));
+    }
+
+    fn quietly(&self, args: &str) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyrota"));
+        command.args(words(args)).current_dir(self.folder.path()).env_clear();
+        let output = command.env("COLUMNS", "200").env("NO_COLOR", "1").output().unwrap();
+        let text = |bytes: Vec<u8>| self.plain(&String::from_utf8(bytes).unwrap());
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Goes on until a command exits so.
+    fn until(&self, args: &str, code: i32) {
+        for _ in 0..100 {
+            if self.quietly(args).0 == code {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        panic!("`{args}` never exits with {code}: {:?}", self.quietly(args));
+    }
+
+    /// Opens a plan and goes on until it is carried out.
+    fn carry_out(&self, plan: &str, key: &str) {
+        assert_eq!(self.quietly(&format!("plan {key} -o {plan}")).0, 0);
+        self.until(&format!("apply {plan} --exit-code"), 5);
+    }
+
+    fn run_name(&self) -> String {
+        let shown = self.shown("status --json");
+        let status: serde_json::Value = serde_json::from_str(&shown).unwrap();
+        status["runs"][0]["run"].as_str().unwrap().to_owned()
+    }
+
+    /// What a command prints, as it is.
+    fn shown(&self, args: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyrota"));
+        command.args(words(args)).current_dir(self.folder.path()).env_clear().env("COLUMNS", "200");
+        let output = command.output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn plain(&self, text: &str) -> String {
+        let folder = self.folder.path().canonicalize().unwrap();
+        let text = text.replace(folder.to_str().unwrap(), "FOLDER");
+        let mut out = String::new();
+        let mut rest = text.as_str();
+        while let Some(c) = rest.chars().next() {
+            let (word, instead) =
+                [hour(rest), digest(rest), span(rest)].into_iter().flatten().next().unwrap_or((0, ""));
+            match word {
+                0 => out.push(c),
+                _ => out.push_str(instead),
+            }
+            rest = &rest[if word == 0 { c.len_utf8() } else { word }..];
+        }
+        out
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let written = everything(self.folder.path());
+            let canary = [hex::encode(CANARY).into_bytes(), CANARY.to_vec()];
+            for (path, bytes) in written.iter().filter(|(path, _)| !path.to_str().unwrap().ends_with(".key")) {
+                let found = canary.iter().any(|canary| bytes.windows(canary.len()).any(|part| part == canary));
+                assert!(!found, "key material in {}", path.display());
+            }
+            assert!(!self.told.contains("canary"));
+        }
+    }
+}
+
+fn everything(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { everything(&path) } else { vec![(path.clone(), fs::read(&path).unwrap())] })
+        .collect()
+}
+
+/// Words of a command line; what stands between quotes is one.
+fn words(line: &str) -> Vec<String> {
+    let parts = line.split('\'').enumerate();
+    parts
+        .flat_map(|(at, part)| match at % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        })
+        .collect()
+}
+
+/// `Sat 2026-11-21 13:01[:30 UTC]` or `2026-11-21T13:01:30[.123]Z`: how long, and what stands instead.
+fn hour(text: &str) -> Option<(usize, &'static str)> {
+    let shape = |pattern: &str| {
+        let fits = text.len() >= pattern.len() && text.is_char_boundary(pattern.len());
+        let same = |(c, p): (char, char)| {
+            if p == '0' {
+                c.is_ascii_digit()
+            } else if p == 'a' {
+                c.is_ascii_alphabetic()
+            } else {
+                c == p
+            }
+        };
+        (fits && text.chars().zip(pattern.chars()).all(same)).then_some(pattern.len())
+    };
+    let long = ["0000-00-00 00:00 UTC", "aaa 0000-00-00 00:00:00 UTC", "aaa 0000-00-00 00:00", "aaa 0000-00-00"];
+    if let Some(length) = long.into_iter().find_map(shape) {
+        return Some((length, "HOUR"));
+    }
+    let length = shape("0000-00-00T00:00:00")?;
+    let end = text[length..].find(|c: char| c != '.' && !c.is_ascii_digit())?;
+    Some((length + end + 1, "HOUR"))
+}
+
+fn digest(text: &str) -> Option<(usize, &'static str)> {
+    let length = text.find(|c: char| !matches!(c, '0'..='9' | 'a'..='f')).unwrap_or(text.len());
+    matches!(length, 12 | 64).then_some((length, "DIGEST"))
+}
+
+/// How long something has been so.
+fn span(text: &str) -> Option<(usize, &'static str)> {
+    let word = text.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(text.len());
+    if text.starts_with(|c: char| c.is_ascii_digit()) && text[word..].starts_with(" (passed since") {
+        return Some((word, "SOME"));
+    }
+    // How large the prover's model is, is the prover's own.
+    if text.starts_with(|c: char| c.is_ascii_digit()) && text[word..].starts_with(" states,") {
+        return Some((word, "MANY"));
+    }
+    let before = "has been current for ";
+    let rest = text.strip_prefix(before)?;
+    let end = rest.find([',', ';', '\n'])?;
+    // Days are the world's own; what is shorter is the machine's.
+    (!rest[..end].contains('d')).then_some((before.len() + end, "has been current for a while"))
+}
+
+#[test]
+fn the_whole_way() {
+    // Slow enough that the gates which are shown shut are shut on a busy machine too.
+    let mut world = world(80, "5s", "8s");
+    for args in ["validate", "status", "status --all", "why app/kek", "why app/kek@v1", "apply", "report"] {
+        world.run(args);
+    }
+    assert_eq!(world.quietly("plan --key app/kek -o plan.json --exit-code").0, 2);
+    world.run("apply plan.json --exit-code");
+    for args in ["status", "why app/kek", "why app/kek@v2", "adopt app/kek@v1"] {
+        world.run(args);
+    }
+    world.until("apply plan.json --exit-code", 5);
+    for args in ["apply plan.json", "status", "verify", "journal verify", "journal export -o copy.jsonl"] {
+        world.run(args);
+    }
+    assert_eq!(fs::read(world.path("copy.jsonl")).unwrap(), fs::read(world.path(".keyrota/journal.jsonl")).unwrap());
+    world.until("plan --destroy -o end.json --exit-code", 2);
+    for args in ["status", "why app/kek@v1", "apply end.json", "apply end.json --destroy app/kek@v1"] {
+        world.run(args);
+    }
+    world.until("apply end.json --exit-code", 5);
+    for args in ["status", "why app/kek@v1", "report", "report --markdown --key app/kek", "journal show"] {
+        world.run(args);
+    }
+    assert!(serde_json::from_str::<serde_json::Value>(&world.shown("report --json")).is_ok());
+    insta::assert_snapshot!(world.told);
+}
+
+#[test]
+fn a_run_is_given_up_before_and_after_its_turn() {
+    let mut world = world(80, "1s", "40d");
+    assert_eq!(world.quietly("plan --key app/kek -o a.json").0, 0);
+    assert_eq!(world.quietly("apply a.json").0, 0);
+    let run = world.run_name();
+    for args in ["cancel run-0", &format!("cancel {run} --because 'web-2 is down'"), &format!("cancel {run}")] {
+        world.run(args);
+    }
+    for args in ["apply a.json", "status --all", "apply"] {
+        world.run(args);
+    }
+    // A version that was thrown away stands in nobody's way, and what was turned is finished by the next plan.
+    assert_eq!(world.quietly("plan --key app/kek -o b.json").0, 0);
+    assert_eq!(world.quietly("apply b.json").0, 0);
+    while !world.shown("status").contains("`v3` current") {
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(world.quietly("apply b.json").0, 0);
+    }
+    let run = world.run_name();
+    world.run(&format!("cancel {run}"));
+    world.run("status");
+    world.carry_out("c.json", "");
+    for args in ["status --all", "journal show --run run-0", "report"] {
+        world.run(args);
+    }
+    insta::assert_snapshot!(world.told);
+}
+
+#[test]
+fn a_value_that_does_not_open_pins_its_version_until_somebody_settles_it() {
+    let mut world = world(80, "1s", "2s");
+    world
+        .db()
+        .execute(
+            "update data_keys set wrapped = substr(wrapped, 1, 20) || '00' || substr(wrapped, 23) where id = 7",
+            (),
+        )
+        .unwrap();
+    for args in ["verify", "verify --key app/kek --json", "quarantine list"] {
+        world.run(args);
+    }
+    assert_eq!(world.quietly("plan --key app/kek -o plan.json").0, 0);
+    world.until("apply plan.json --exit-code", 1);
+    for args in
+        ["status", "why app/kek@v1", "quarantine list", "quarantine retry", "quarantine accept beef --because x"]
+    {
+        world.run(args);
+    }
+    let list: serde_json::Value = serde_json::from_str(&world.shown("quarantine list --json")).unwrap();
+    let id = list[0]["id"].as_str().unwrap().to_owned();
+    world.run(&format!("quarantine accept {id} --because 'the row was empty'"));
+    world.until("apply plan.json --exit-code", 5);
+    for args in ["quarantine list", "verify"] {
+        world.run(args);
+    }
+    world.until("plan --destroy -o end.json --exit-code", 2);
+    insta::assert_snapshot!(world.told);
+}
+
+#[test]
+fn what_others_did_is_named_and_adopted() {
+    let mut world = world(100, "1s", "40d");
+    world.run("status --exit-code");
+    world.carry_out("plan.json", "");
+    world.key("v7", [7; 32]);
+    for args in ["status", "adopt app/kek@v8", "adopt app/kek@v7", "adopt app/kek@v7", "status --all", "why app/kek@v7"]
+    {
+        world.run(args);
+    }
+    fs::remove_file(world.path("keys/v2.key")).unwrap();
+    for args in ["status --exit-code", "verify", "why app/kek"] {
+        world.run(args);
+    }
+    insta::assert_snapshot!(world.told);
+}
+
+#[test]
+fn a_journal_that_is_not_as_it_was_written_stops_everything() {
+    let mut world = world(80, "1s", "40d");
+    world.run("journal verify");
+    assert_eq!(world.quietly("plan --key app/kek -o plan.json").0, 0);
+    assert_eq!(world.quietly("apply plan.json").0, 0);
+    let witness = world.shown("journal verify").trim().to_owned();
+    world.run(&format!("journal verify --witness '{witness}'"));
+    let other = witness.replace(' ', "  ");
+    world.run(&format!("journal verify --witness '{other}'"));
+    let journal = world.path(".keyrota/journal.jsonl");
+    let good = fs::read_to_string(&journal).unwrap();
+    fs::write(&journal, good.replacen("kim", "lim", 3)).unwrap();
+    for args in ["journal verify", "status", "apply", "report"] {
+        world.run(args);
+    }
+    let cut: Vec<&str> = good.split_inclusive('\n').take(4).collect();
+    fs::write(&journal, cut.concat()).unwrap();
+    world.run("journal verify");
+    fs::remove_file(&journal).unwrap();
+    world.run("apply plan.json");
+    insta::assert_snapshot!(world.told);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_the_way_out() {
+    let mut world = world(80, "1s", "40d");
+    for args in [
+        "--help",
+        "",
+        "frobnicate",
+        "why app/kok",
+        "why app/kek@v9",
+        "why kek",
+        "adopt app/kek",
+        "verify --key app/kok",
+        "explain K999",
+        "explain k012",
+        "report --from 2027-01-01 --to 2026-01-01",
+        "report --from yesterday",
+        "quarantine accept",
+        "journal show --run run-1",
+        "-C nowhere status",
+    ] {
+        world.run(args);
+    }
+    let policy = world.path("policies/app.toml");
+    let text = fs::read_to_string(&policy).unwrap();
+    fs::write(&policy, text.replace("rotate_every", "rotate_evry")).unwrap();
+    for args in ["validate", "status", "journal verify"] {
+        world.run(args);
+    }
+    let sarif: serde_json::Value = serde_json::from_str(&world.shown("validate --sarif")).unwrap();
+    assert_eq!(sarif["version"], "2.1.0");
+    let json: serde_json::Value = serde_json::from_str(&world.shown("validate --json")).unwrap();
+    assert!(json.as_array().is_some_and(|problems| !problems.is_empty()));
+    let schema: serde_json::Value = serde_json::from_str(&world.shown("schema")).unwrap();
+    assert!(schema["$schema"].is_string());
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(world.shown(&format!("completions {shell}")).contains("quarantine"), "{shell}");
+    }
+    insta::assert_snapshot!(world.told);
+}

@@ -1,0 +1,160 @@
+//! Every call of every port fails once, in each of the ways in which the world fails: refused, timed out and done, timed out
+//! and not done. The run stops or goes on; the next attempt ends where an undisturbed run ends.
+
+use std::collections::BTreeMap;
+
+use keyrota::backend;
+use keyrota::fleet;
+use keyrota::home;
+use keyrota::model::State;
+use keyrota::model::Version;
+use keyrota::policy::meant::key::Algorithm;
+use keyrota::port::home::Home;
+use keyrota::port::trouble::Fails;
+use keyrota::port::trouble::Trouble;
+use keyrota::probe;
+use keyrota::secret::Secret;
+use keyrota::template::Template;
+
+use crate::calm::clock;
+use crate::project;
+use crate::project::FIRST;
+use crate::project::Kind;
+use crate::project::Project;
+use crate::site;
+use crate::site::Silent;
+use crate::site::Site;
+use crate::trouble::Counted;
+
+const ROWS: i64 = 30;
+
+/// A project whose keys, members, checks and journal are in memory and whose rows are in SQLite.
+struct Rig {
+    project: Project,
+    site: Site,
+    home: Counted<home::Memory>,
+}
+
+impl Rig {
+    fn new(folder: &std::path::Path, kind: Kind, trouble: &Trouble) -> Self {
+        let project = Project::make(folder, kind, ROWS);
+        let mut site = site::site(&project, clock(&project, site::start()));
+        let keys = backend::memory::Memory::like_files();
+        let first = Secret::from_vec(FIRST.to_vec());
+        let version = Version {
+            fingerprint: Some(first.fingerprint().hex().parse().unwrap()),
+            since: Some(site::start()),
+            ..Version::new("v1".parse().unwrap(), State::Current)
+        };
+        keys.put("keys", version, Algorithm::Aes256, first);
+        // Members that prove what they know read the books of the key files.
+        if kind != Kind::Proof {
+            site.backend = Box::new(keys);
+        }
+        site.backend = Box::new(Counted(site.backend, trouble.clone()));
+        if kind == Kind::One {
+            let members = ["ctl-1", "ctl-2"].map(|name| name.parse().unwrap());
+            site.fleet = Box::new(fleet::memory::Memory::new(&members, Template::parse("{{ id }}").unwrap()));
+        }
+        site.fleet = Box::new(Counted(site.fleet, trouble.clone()));
+        site.store = Box::new(Counted(site.store, trouble.clone()));
+        site.probe = Box::new(Counted(
+            Box::new(probe::memory::Memory::new()) as Box<dyn keyrota::port::probe::Probe>,
+            trouble.clone(),
+        ));
+        Self { project, site, home: Counted(home::Memory::default(), trouble.clone()) }
+    }
+
+    /// Every version's state and how many rows it seals; every row must open.
+    fn end(&self) -> (Vec<(String, State)>, BTreeMap<String, u64>) {
+        let key = self.site.backend.look("keys").unwrap().key;
+        let opening = key.opening().map(|version| {
+            let material = self.site.backend.material("keys", &version.id).unwrap();
+            (version.id.to_string(), material.lend(<[u8]>::to_vec))
+        });
+        let rows = self.project.rows_with(&opening.collect());
+        (key.versions.iter().map(|version| (version.id.to_string(), version.state)).collect(), rows)
+    }
+}
+
+fn fail_everywhere(kind: Kind) {
+    let trouble = Trouble::none();
+    // Of one place, so that one plan is good for all.
+    let folder = project::folder();
+    let at = folder.path().join("project");
+    let begin = || {
+        let _absent = std::fs::remove_dir_all(&at);
+        std::fs::create_dir(&at).unwrap();
+        let mut rig = Rig::new(&at, kind, &trouble);
+        // The members' proof is fresh when it changes between two looks of ours.
+        if kind == Kind::One {
+            let facts = keyrota::port::facts::Facts::version(
+                &"v1".parse().unwrap(),
+                Some(&Secret::from_vec(FIRST.to_vec()).fingerprint().hex().parse().unwrap()),
+            );
+            for member in ["ctl-1", "ctl-2"] {
+                let material = Secret::from_vec(FIRST.to_vec());
+                rig.site.fleet.deliver(&member.parse().unwrap(), &facts, Some(&material)).unwrap();
+            }
+        }
+        rig.home.1 = trouble.clone();
+        rig
+    };
+    let mut rig = begin();
+    let plan = site::draw(&rig.project, &rig.site, &rig.home, &site::rotate());
+    trouble.fail(u64::MAX, Fails::Refused);
+    let applied = site::apply(&rig.site, &mut rig.home, &plan, &mut Silent);
+    assert!(applied.finished(), "{kind:?}: {applied:?}");
+    let calls = trouble.calls();
+    let undisturbed = rig.end();
+    let mut stopped = 0;
+    for number in 0..calls {
+        for how in Fails::ALL {
+            trouble.fail(u64::MAX, how);
+            let mut rig = begin();
+            let others = rig.project.others();
+            trouble.fail(number, how);
+            let first = site::apply(&rig.site, &mut rig.home, &plan, &mut Silent);
+            trouble.fail(u64::MAX, how);
+            // Whoever may meet a row can open it, at once.
+            assert_eq!(rig.end().1.values().sum::<u64>(), ROWS as u64, "{kind:?}: call {number} {how:?}");
+            if !first.finished() {
+                stopped += 1;
+                let attempts = site::finish(&rig.site, &mut rig.home, &plan);
+                assert_eq!(attempts, 1, "{kind:?}: call {number} {how:?}: {first:?}");
+            }
+            assert_eq!(rig.end(), undisturbed, "{kind:?}: call {number} {how:?}: {first:?}");
+            rig.home.verify(None).unwrap();
+            if kind != Kind::Proof {
+                assert_eq!(rig.project.others(), others, "{kind:?}: call {number} {how:?}");
+            }
+        }
+    }
+    assert!(stopped > calls, "{stopped} of {calls}");
+    println!("{kind:?}: {calls} calls, {stopped} attempts stopped");
+}
+
+#[test]
+fn every_call_of_a_plain_rotation() {
+    fail_everywhere(Kind::Plain);
+}
+
+#[test]
+fn every_call_of_a_rotation_in_one_transaction() {
+    fail_everywhere(Kind::Atomic);
+}
+
+#[test]
+fn every_call_of_a_rotation_of_members_that_hold_one() {
+    fail_everywhere(Kind::One);
+}
+
+#[test]
+fn every_call_of_a_rotation_with_proofs() {
+    fail_everywhere(Kind::Proof);
+}
+
+#[test]
+fn every_call_of_a_rotation_with_checks() {
+    fail_everywhere(Kind::Checks);
+}
