@@ -4,6 +4,7 @@
 //! Never here: time. Timing is arithmetic on declared delays; what they promise is what the model assumes.
 
 pub mod act;
+mod alike;
 pub mod event;
 pub mod judge;
 mod keys;
@@ -42,9 +43,15 @@ pub fn check(plan: Plan) -> Result<Plan, Box<Violation>> {
 pub fn check_with(mut plan: Plan, flaws: Flaws) -> Result<Plan, Box<Violation>> {
     keys::check(&plan)?;
     let mut known: BTreeMap<Digest, Visited> = BTreeMap::new();
-    let mut proofs = Vec::with_capacity(plan.units.len());
+    let mut proofs: Vec<Option<Proof>> = Vec::with_capacity(plan.units.len());
+    let mut before: Option<&Unit> = None;
     for unit in &plan.units {
-        proofs.push(unit_proof(&plan, unit, flaws, &mut known)?);
+        let proof = match before.filter(|before| alike::alike(&plan, before, unit)).and(proofs.last()) {
+            Some(proof) => proof.clone(),
+            None => unit_proof(&plan, unit, flaws, &mut known)?,
+        };
+        proofs.push(proof);
+        before = Some(unit);
     }
     for (unit, proof) in plan.units.iter_mut().zip(proofs) {
         unit.proof = proof;

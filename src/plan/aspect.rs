@@ -67,6 +67,13 @@ impl<'a> Aspect<'a> {
         Some(Self { name, policy, key, seen, able: seen.able?, kind, fleets, old: None, lead: Lead::default() })
     }
 
+    /// Whether the same steps of both come in the same order: the rules see nothing else of them.
+    #[must_use]
+    pub fn orders_as(&self, other: &Self) -> bool {
+        let same_fleets = self.key.used_by == other.key.used_by;
+        std::ptr::eq(self.policy, other.policy) && self.kind == other.kind && self.turn() == other.turn() && same_fleets
+    }
+
     /// Which act is the turn.
     #[must_use]
     pub fn turn(&self) -> Turn {

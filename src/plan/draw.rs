@@ -21,7 +21,7 @@ use crate::plan::Planned;
 use crate::plan::Unit;
 use crate::plan::aspect::Aspect;
 use crate::plan::graph::Cycle;
-use crate::plan::graph::order;
+use crate::plan::graph::Known;
 use crate::plan::pass;
 use crate::plan::rule::Code;
 use crate::policy::Policy;
@@ -46,10 +46,13 @@ pub fn draw(
     without: Option<Code>,
 ) -> Result<Plan, Cycle> {
     let found = aspects(project, inventory, &decisions, wish);
-    let mut units = Vec::new();
-    for group in group(&found) {
-        let aspects: Vec<Aspect<'_>> = group.into_iter().filter_map(|at| found.get(at).cloned()).collect();
-        let mut unit = unit(&aspects, inventory.hour, without)?;
+    let groups = group(&found);
+    let mut found: Vec<Option<Aspect<'_>>> = found.into_iter().map(Some).collect();
+    let mut known = Known::default();
+    let mut units = Vec::with_capacity(groups.len());
+    for group in groups {
+        let aspects: Vec<Aspect<'_>> = group.into_iter().filter_map(|at| found.get_mut(at)?.take()).collect();
+        let mut unit = unit(&aspects, inventory.hour, without, &mut known)?;
         approvals(&mut unit, project.settings.approval.as_ref());
         units.push(unit);
     }
@@ -185,12 +188,9 @@ pub(crate) fn share(a: &Aspect<'_>, b: &Aspect<'_>) -> bool {
 }
 
 /// Draws one unit as of this hour.
-///
-/// # Errors
-/// When rules contradict each other.
-pub fn unit(aspects: &[Aspect<'_>], hour: Hour, without: Option<Code>) -> Result<Unit, Cycle> {
+fn unit<'a>(aspects: &[Aspect<'a>], hour: Hour, without: Option<Code>, known: &mut Known<'a>) -> Result<Unit, Cycle> {
     let steps = aspects.iter().enumerate().flat_map(|(slot, aspect)| pass::steps(aspect, slot)).collect();
-    let steps = order(aspects, steps, without)?;
+    let steps = known.order(aspects, steps, without)?;
     let keys = aspects.iter().filter_map(planned).collect();
     let bounds = aspects.iter().flat_map(|aspect| crate::plan::words::bounds(aspect, hour)).collect();
     Ok(Unit { keys, steps, bounds, proof: None })

@@ -4,6 +4,7 @@
 use crate::plan::Kind;
 use crate::plan::aspect::Aspect;
 use crate::plan::aspect::Turn;
+use crate::plan::estimate::Estimate;
 use crate::plan::rule::Code;
 use crate::plan::rule::RULES;
 use crate::plan::rule::Rule;
@@ -23,11 +24,65 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cycle(pub Vec<Part>);
 
+/// Orders that were found before: of a thousand keys with the same steps, one is ordered.
+#[derive(Default)]
+pub struct Known<'a> {
+    orders: Vec<Order<'a>>,
+}
+
+struct Order<'a> {
+    aspect: Aspect<'a>,
+    /// The steps as they came, without what they cost.
+    steps: Vec<Step>,
+    /// For each place in the order where its step came from, and what it needs.
+    places: Vec<(usize, Vec<Need>)>,
+}
+
+/// How many orders are kept.
+const KNOWN_MAX: usize = 16;
+
+impl<'a> Known<'a> {
+    /// Puts the steps of a unit in their order, each with what it needs.
+    ///
+    /// # Errors
+    /// When rules contradict each other.
+    pub fn order(
+        &mut self,
+        aspects: &[Aspect<'a>],
+        mut steps: Vec<Step>,
+        without: Option<Code>,
+    ) -> Result<Vec<Step>, Cycle> {
+        let [aspect] = aspects else { return order(aspects, steps, without) };
+        let costs: Vec<Estimate> = steps.iter_mut().map(|step| std::mem::take(&mut step.estimate)).collect();
+        let same = |known: &&Order<'a>| known.aspect.orders_as(aspect) && known.steps == steps;
+        if let Some(known) = self.orders.iter().find(same) {
+            let put = |(from, needs): &(usize, Vec<Need>)| {
+                let step = steps.get(*from)?.clone();
+                Some(Step { needs: needs.clone(), estimate: costs.get(*from).copied().unwrap_or_default(), ..step })
+            };
+            return Ok(known.places.iter().filter_map(put).collect());
+        }
+        // Each step is found again by a cost of its own.
+        let mut numbered = steps.clone();
+        for (number, step) in numbered.iter_mut().enumerate() {
+            step.estimate = Estimate::seconds(u64::try_from(number).unwrap_or(u64::MAX));
+        }
+        let mut ordered = order(aspects, numbered, without)?;
+        let mut places = Vec::with_capacity(ordered.len());
+        for step in &mut ordered {
+            let from = usize::try_from(step.estimate.seconds).unwrap_or(usize::MAX);
+            step.estimate = costs.get(from).copied().unwrap_or_default();
+            places.push((from, step.needs.clone()));
+        }
+        if self.orders.len() < KNOWN_MAX {
+            self.orders.push(Order { aspect: aspect.clone(), steps, places });
+        }
+        Ok(ordered)
+    }
+}
+
 /// Puts the steps of a unit in their order, each with what it needs.
-///
-/// # Errors
-/// When rules contradict each other.
-pub fn order(aspects: &[Aspect<'_>], steps: Vec<Step>, without: Option<Code>) -> Result<Vec<Step>, Cycle> {
+fn order(aspects: &[Aspect<'_>], steps: Vec<Step>, without: Option<Code>) -> Result<Vec<Step>, Cycle> {
     let mut graph: DiGraph<Step, Code> = DiGraph::with_capacity(steps.len(), steps.len() * 2);
     let nodes: Vec<NodeIndex> = steps.into_iter().map(|step| graph.add_node(step)).collect();
     for rule in RULES.iter().filter(|rule| Some(rule.code) != without) {

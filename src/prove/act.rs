@@ -254,7 +254,8 @@ fn restart(world: &World, state: &mut State, step: &Step, fleet: &crate::model::
         if others.filter(|other| other.writes()).any(behind) {
             state.breach(Breach::OutOfOrder);
         }
-        if side.holds_one() && world.moves && world.kind == Kind::Rotate && !state.is(flag::SWEPT) {
+        let takes_turns = side.holds_one() && matches!(world.kind, Kind::Rotate | Kind::Follow);
+        if takes_turns && world.moves && !state.is(flag::SWEPT) {
             state.breach(Breach::Unswept);
         }
     }

@@ -2,11 +2,13 @@
 //! finished before the other begins.
 
 use crate::model::KeyName;
+use crate::model::Name;
 use crate::plan::Plan;
 use crate::plan::Unit;
 use crate::plan::phrase::title;
 use crate::policy::meant::Key;
 use crate::policy::meant::fleet::Holds;
+use crate::policy::meant::store::Literal;
 use crate::prove::Breach;
 use crate::prove::Violation;
 use std::collections::BTreeMap;
@@ -44,7 +46,7 @@ enum Tie {
 /// Keys of one unit of which one must be finished before the other begins.
 fn pairs(plan: &Plan, unit: &Unit) -> Vec<(usize, usize, Tie)> {
     let keys: Vec<Option<&Key>> = unit.keys.iter().map(|planned| key(plan, &planned.name)).collect();
-    let ties: Vec<BTreeSet<String>> = (0..unit.keys.len()).map(|slot| ties(plan, unit, slot)).collect();
+    let ties: Vec<BTreeSet<Thing<'_>>> = (0..unit.keys.len()).map(|slot| ties(plan, unit, slot)).collect();
     let mut pairs = Vec::new();
     for (first, a) in keys.iter().enumerate() {
         for (second, b) in keys.iter().enumerate().filter(|(second, _)| *second != first) {
@@ -64,8 +66,16 @@ fn key<'a>(plan: &'a Plan, name: &KeyName) -> Option<&'a Key> {
     plan.policies.iter().find(|policy| policy.name == *name.policy())?.keys.get(name.key())
 }
 
-/// What only one rotation may change at a time: sealed columns of one world, and fleets that hold one version.
-fn ties(plan: &Plan, unit: &Unit, slot: usize) -> BTreeSet<String> {
+/// Something that only one rotation may change at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Thing<'a> {
+    /// A sealed column of one world: its table, its name, the rows it is restricted to, and whose rows these are.
+    Column(&'a str, &'a str, &'a str, &'a BTreeMap<String, Literal>, Option<&'a str>),
+    /// A fleet whose members hold one version, and its policy.
+    Fleet(&'a Name, &'a Name),
+}
+
+fn ties<'a>(plan: &'a Plan, unit: &'a Unit, slot: usize) -> BTreeSet<Thing<'a>> {
     let mut ties = BTreeSet::new();
     let Some(planned) = unit.keys.get(slot) else { return ties };
     let policy = plan.policies.iter().find(|policy| policy.name == *planned.name.policy());
@@ -76,13 +86,14 @@ fn ties(plan: &Plan, unit: &Unit, slot: usize) -> BTreeSet<String> {
         let world = planned.base.stores.get(name).map_or("", String::as_str);
         for sealed in store.sealed.iter().filter(|_| !world.is_empty()) {
             // Rows that are each key's own are told apart by the key's `each`.
-            let own = format!("{:?}", sealed.only);
-            let own = if own.contains("each") { key.each.as_deref().unwrap_or_default() } else { own.as_str() };
-            ties.extend(sealed.columns.iter().map(|column| format!("block {world} {} {column} {own}", sealed.table)));
+            let own = sealed.only.values().any(|only| matches!(only, Literal::Text(text) if text.asks_for("each")));
+            let each = key.each.as_deref().filter(|_| own);
+            let columns = sealed.columns.iter();
+            ties.extend(columns.map(|column| Thing::Column(world, &sealed.table, column, &sealed.only, each)));
         }
     }
-    let single = |name: &&crate::model::Name| policy.fleets.get(*name).is_some_and(|fleet| fleet.holds == Holds::One);
-    ties.extend(key.used_by.iter().filter(single).map(|name| format!("fleet {}/{name}", policy.name)));
+    let single = |name: &&Name| policy.fleets.get(*name).is_some_and(|fleet| fleet.holds == Holds::One);
+    ties.extend(key.used_by.iter().filter(single).map(|name| Thing::Fleet(&policy.name, name)));
     ties
 }
 
@@ -91,7 +102,7 @@ fn apart(plan: &Plan) -> Result<(), Box<Violation>> {
     if plan.units.len() < 2 {
         return Ok(());
     }
-    let mut seen: BTreeMap<String, (usize, &KeyName)> = BTreeMap::new();
+    let mut seen: BTreeMap<Thing<'_>, (usize, &KeyName)> = BTreeMap::new();
     for (at, unit) in plan.units.iter().enumerate() {
         for (slot, planned) in unit.keys.iter().enumerate() {
             for tie in ties(plan, unit, slot) {
