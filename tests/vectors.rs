@@ -236,13 +236,13 @@ fn notelett() -> Value {
 
 /// What another library says to a folder of vectors: whether all opens, and its words.
 fn opened_elsewhere(folder: &Path) -> (bool, String) {
-    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let python = std::env::var("KEYROTA_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/open.py");
     let libraries = Command::new(&python).args(["-c", "import cryptography, jwcrypto"]).output();
     assert!(
         libraries.is_ok_and(|output| output.status.success()),
         "this test opens values with the Python libraries `cryptography` and `jwcrypto`, which `{python}` does not have: \
-         `python3 -m venv /tmp/venv && /tmp/venv/bin/pip install cryptography jwcrypto`, then set PYTHON=/tmp/venv/bin/python"
+         `python3 -m venv /tmp/venv && /tmp/venv/bin/pip install cryptography jwcrypto`, then set KEYROTA_TEST_PYTHON=/tmp/venv/bin/python"
     );
     let output = Command::new(&python).arg(script).arg(folder).output().unwrap();
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
