@@ -76,6 +76,7 @@ fn inventory(texts: &Texts) -> Inventory {
             let mut seen = seen.clone();
             for store in seen.stores.values_mut() {
                 store.blocks = vec![format!("{at}/{name}")];
+                store.world = format!("database of {name}");
             }
             keys.insert(policy.key_name(name), seen);
         }
