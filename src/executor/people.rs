@@ -139,8 +139,7 @@ pub(super) fn restart(
             port.restart(Some(&member), &facts.clone().with_member(&member))?;
             match healthy(executor, scene, fleet, &member, since, restart.within) {
                 Ok(()) => break,
-                Err(fault) if sweeps && Span::between(began, executor.desk.now()) < restart.within => {
-                    let _ = fault;
+                Err(_) if sweeps && Span::between(began, executor.desk.now()) < restart.within => {
                     values::sweep(executor, scene, step)?;
                 }
                 Err(fault) => return Err(fault),
