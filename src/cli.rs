@@ -39,15 +39,16 @@ use std::process::ExitCode;
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
-    // A panic's text could quote what it was working on; the exit code and one sentence are enough.
-    std::panic::set_hook(Box::new(|_| {}));
-    match std::panic::catch_unwind(run) {
-        Ok(exit) => exit.code(),
-        Err(_) => {
-            Console::standard(false).hint("this is a bug of keyrota; what was begun is in the journal, and `keyrota status` tells where it stands");
-            Exit::Bug.code()
-        }
-    }
+    std::panic::set_hook(Box::new(|_| bug()));
+    run().code()
+}
+
+/// A panic, in whatever thread: its text could quote what it was working on; the exit code and one sentence are enough.
+#[expect(clippy::exit, reason = "nothing may go on after a bug, and the journal holds what was begun")]
+fn bug() {
+    Console::standard(false)
+        .hint("this is a bug of keyrota; what was begun is in the journal, and `keyrota status` tells where it stands");
+    std::process::exit(i32::from(Exit::Bug.number()))
 }
 
 fn run() -> Exit {

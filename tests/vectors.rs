@@ -192,7 +192,6 @@ fn aes_kw() -> Value {
     doc
 }
 
-#[cfg(feature = "rsa")]
 fn notelett() -> Value {
     use aws_lc_rs::encoding::AsDer;
     use aws_lc_rs::encoding::Pkcs8V1Der;
@@ -257,7 +256,6 @@ fn what_others_sealed_opens_and_what_we_seal_opens_elsewhere() {
         ("certautopilot", certautopilot()),
         ("nvcf", nvcf()),
         ("aes-kw", aes_kw()),
-        #[cfg(feature = "rsa")]
         ("notelett", notelett()),
     ];
     for (name, document) in &documents {
@@ -268,7 +266,7 @@ fn what_others_sealed_opens_and_what_we_seal_opens_elsewhere() {
     let (well, words) = opened_elsewhere(made.path());
     assert!(well, "{words}");
     assert_eq!(words.lines().count(), documents.len(), "{words}");
-    assert_eq!(documents.len() + usize::from(cfg!(not(feature = "rsa"))), fs::read_dir(folder()).unwrap().count());
+    assert_eq!(documents.len(), fs::read_dir(folder()).unwrap().count());
 }
 
 #[test]

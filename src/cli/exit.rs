@@ -32,10 +32,15 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    /// The number.
+    /// As the program's end.
     pub(super) fn code(self) -> ExitCode {
-        ExitCode::from(match self {
-            Exit::Done => 0_u8,
+        ExitCode::from(self.number())
+    }
+
+    /// The number.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Exit::Done => 0,
             Exit::Failed => 1,
             Exit::Planned => 2,
             Exit::AtGate => 3,
@@ -44,7 +49,7 @@ impl Exit {
             Exit::Approval => 6,
             Exit::Broken => 7,
             Exit::Bug => 70,
-        })
+        }
     }
 }
 

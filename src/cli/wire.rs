@@ -24,11 +24,9 @@ pub(super) const BUILT: [&str; BUILT_COUNT] = [
     "unseen",
     #[cfg(feature = "http")]
     "http",
-    #[cfg(feature = "rsa")]
-    "rsa",
 ];
 
-const BUILT_COUNT: usize = 3 + cfg!(feature = "http") as usize + cfg!(feature = "rsa") as usize;
+const BUILT_COUNT: usize = 3 + cfg!(feature = "http") as usize;
 
 /// The value of an environment variable.
 #[expect(clippy::disallowed_methods, reason = "the wiring is where the environment is read")]

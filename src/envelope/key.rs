@@ -1,18 +1,14 @@
 //! A key that we hold ourselves: opens and seals. Its schedule is made once; its nonces come from the operating system only.
 
-#[cfg(feature = "rsa")]
+mod gcm;
 mod rsa;
 
-use aes_gcm::Aes128Gcm;
-use aes_gcm::Aes256Gcm;
-use aes_gcm::Nonce;
-use aes_gcm::Tag;
-use aes_gcm::aead::AeadInOut;
-use aes_gcm::aead::KeyInit;
-use aes_gcm::aead::consts::U12;
+use aes_kw::KeyInit;
 use aes_kw::KwAes128;
 use aes_kw::KwAes192;
 use aes_kw::KwAes256;
+
+use self::gcm::Gcm;
 
 use crate::envelope::Cipher;
 use crate::envelope::Misfit;
@@ -32,12 +28,10 @@ const KEY_WRAP_MIN: usize = 16;
 pub struct LocalKey(Kind);
 
 enum Kind {
-    Gcm256(Box<Aes256Gcm>),
-    Gcm128(Box<Aes128Gcm>),
+    Gcm(Gcm),
     Wrap128(Box<KwAes128>),
     Wrap192(Box<KwAes192>),
     Wrap256(Box<KwAes256>),
-    #[cfg(feature = "rsa")]
     Rsa(rsa::RsaKey),
 }
 
@@ -50,8 +44,8 @@ impl LocalKey {
         let length =
             |needs: &str| Refused::WrongKey(format!("the key has {} bytes, and `{cipher}` needs {needs}", key.len()));
         let kind = match cipher {
-            Cipher::Aes256Gcm => Kind::Gcm256(Box::new(key.lend(Aes256Gcm::new_from_slice).map_err(|_| length("32"))?)),
-            Cipher::Aes128Gcm => Kind::Gcm128(Box::new(key.lend(Aes128Gcm::new_from_slice).map_err(|_| length("16"))?)),
+            Cipher::Aes256Gcm => Kind::Gcm(key.lend(Gcm::of_256).ok_or_else(|| length("32"))?),
+            Cipher::Aes128Gcm => Kind::Gcm(key.lend(Gcm::of_128).ok_or_else(|| length("16"))?),
             Cipher::AesKw => {
                 let wrong = |_| length("16, 24 or 32");
                 match key.len() {
@@ -60,14 +54,7 @@ impl LocalKey {
                     _ => Kind::Wrap256(Box::new(key.lend(KwAes256::new_from_slice).map_err(wrong)?)),
                 }
             }
-            #[cfg(feature = "rsa")]
             Cipher::RsaOaep256 => Kind::Rsa(key.lend(rsa::RsaKey::read)?),
-            #[cfg(not(feature = "rsa"))]
-            Cipher::RsaOaep256 => {
-                return Err(Refused::WrongKey(format!(
-                    "this build has no `{cipher}`: the cargo feature `rsa` adds it"
-                )));
-            }
             Cipher::Backend => {
                 return Err(Refused::WrongKey("only its backend opens and seals these values".to_owned()));
             }
@@ -79,7 +66,6 @@ impl LocalKey {
     ///
     /// # Errors
     /// They make no key.
-    #[cfg(feature = "rsa")]
     pub fn rsa_public(modulus: &[u8], exponent: &[u8]) -> Result<Self, Refused> {
         rsa::RsaKey::from_numbers(modulus, exponent).map(|key| Self(Kind::Rsa(key)))
     }
@@ -88,7 +74,6 @@ impl LocalKey {
     #[must_use]
     pub fn can_open(&self) -> bool {
         match &self.0 {
-            #[cfg(feature = "rsa")]
             Kind::Rsa(key) => key.can_open(),
             _ => true,
         }
@@ -100,16 +85,15 @@ impl LocalKey {
     /// It does not open, or the key is of another kind.
     pub fn open(&self, parts: &Parts, aad: &[u8]) -> Result<Secret, Refused> {
         match &self.0 {
-            Kind::Gcm256(_) | Kind::Gcm128(_) => {
-                let mut bytes = parts.ciphertext.clone();
+            Kind::Gcm(_) => {
+                let mut bytes = zeroize::Zeroizing::new(parts.ciphertext.clone());
                 self.open_in_place(&parts.nonce, aad, &mut bytes, &parts.tag)?;
-                Ok(Secret::from_vec(bytes))
+                Ok(Secret::from_vec(std::mem::take(&mut *bytes)))
             }
             _ if !aad.is_empty() => Err(no_aad()),
             Kind::Wrap128(key) => unwrap(&parts.ciphertext, |data, out| key.unwrap_key(data, out).is_ok()),
             Kind::Wrap192(key) => unwrap(&parts.ciphertext, |data, out| key.unwrap_key(data, out).is_ok()),
             Kind::Wrap256(key) => unwrap(&parts.ciphertext, |data, out| key.unwrap_key(data, out).is_ok()),
-            #[cfg(feature = "rsa")]
             Kind::Rsa(key) => key.open(&parts.ciphertext),
         }
     }
@@ -120,7 +104,7 @@ impl LocalKey {
     /// The key cannot seal this, or the operating system gave no randomness.
     pub fn seal(&self, plain: &[u8], aad: &[u8]) -> Result<Parts, Refused> {
         match &self.0 {
-            Kind::Gcm256(_) | Kind::Gcm128(_) => {
+            Kind::Gcm(_) => {
                 let nonce = random_array::<NONCE_BYTES>()?;
                 // Sealed in place: from here on the buffer holds nothing secret, and until then nothing copies it.
                 let mut bytes = zeroize::Zeroizing::new(plain.to_vec());
@@ -132,22 +116,14 @@ impl LocalKey {
             Kind::Wrap128(key) => wrap(plain, |data, out| key.wrap_key(data, out).is_ok()),
             Kind::Wrap192(key) => wrap(plain, |data, out| key.wrap_key(data, out).is_ok()),
             Kind::Wrap256(key) => wrap(plain, |data, out| key.wrap_key(data, out).is_ok()),
-            #[cfg(feature = "rsa")]
             Kind::Rsa(key) => key.seal(plain),
         }
     }
 
-    /// AES-GCM on a buffer that holds the ciphertext and then the plaintext; after an error it still holds the ciphertext.
+    /// AES-GCM on a buffer that holds the ciphertext and then the plaintext; after an error it is of no use.
     #[inline]
     pub(super) fn open_in_place(&self, nonce: &[u8], aad: &[u8], bytes: &mut [u8], tag: &[u8]) -> Result<(), Refused> {
-        let nonce = <&Nonce<U12>>::try_from(nonce).map_err(|_| Refused::DoesNotOpen)?;
-        let tag = <&Tag>::try_from(tag).map_err(|_| Refused::DoesNotOpen)?;
-        match &self.0 {
-            Kind::Gcm256(key) => key.decrypt_inout_detached(nonce, aad, bytes.into(), tag),
-            Kind::Gcm128(key) => key.decrypt_inout_detached(nonce, aad, bytes.into(), tag),
-            _ => return Err(Refused::WrongKey("the key is not one for AES-GCM".to_owned())),
-        }
-        .map_err(|_| Refused::DoesNotOpen)
+        self.gcm()?.open(nonce, aad, bytes, tag)
     }
 
     /// AES-GCM on a buffer that holds the plaintext and then the ciphertext. The nonce must be fresh: only this room calls it.
@@ -158,24 +134,23 @@ impl LocalKey {
         aad: &[u8],
         bytes: &mut [u8],
     ) -> Result<[u8; TAG_BYTES], Refused> {
-        let nonce = <&Nonce<U12>>::from(nonce);
+        self.gcm()?.seal(nonce, aad, bytes)
+    }
+
+    #[inline]
+    fn gcm(&self) -> Result<&Gcm, Refused> {
         match &self.0 {
-            Kind::Gcm256(key) => key.encrypt_inout_detached(nonce, aad, bytes.into()),
-            Kind::Gcm128(key) => key.encrypt_inout_detached(nonce, aad, bytes.into()),
-            _ => return Err(Refused::WrongKey("the key is not one for AES-GCM".to_owned())),
+            Kind::Gcm(key) => Ok(key),
+            _ => Err(Refused::WrongKey("the key is not one for AES-GCM".to_owned())),
         }
-        .map(Into::into)
-        .map_err(|_| Refused::WrongKey("the value is too long for AES-GCM".to_owned()))
     }
 
     /// Whether the key is of the kind that `cipher` needs.
     #[must_use]
     pub fn is_for(&self, cipher: Cipher) -> bool {
         match &self.0 {
-            Kind::Gcm256(_) => cipher == Cipher::Aes256Gcm,
-            Kind::Gcm128(_) => cipher == Cipher::Aes128Gcm,
+            Kind::Gcm(key) => cipher == key.cipher(),
             Kind::Wrap128(_) | Kind::Wrap192(_) | Kind::Wrap256(_) => cipher == Cipher::AesKw,
-            #[cfg(feature = "rsa")]
             Kind::Rsa(_) => cipher == Cipher::RsaOaep256,
         }
     }

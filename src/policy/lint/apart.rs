@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::envelope::Cipher;
 use crate::model::Name;
 use crate::policy::cross::asks_for_each;
 use crate::policy::lint::One;
@@ -85,14 +84,6 @@ pub(super) fn built(draft: &Draft<'_>) {
             let place = block.place(sheet);
             lacks(place.word("type").span(), kind, &format!("`{kind}`"));
         }
-    }
-    let rsa = |(_, store): &(&Name, &crate::policy::meant::Store)| {
-        store.sealed.iter().any(|sealed| sealed.seal.cipher() == Cipher::RsaOaep256)
-    };
-    if let Some((name, _)) = draft.policy.stores.iter().find(rsa).filter(|_| !has("rsa"))
-        && let Some(block) = draft.stores.get(name)
-    {
-        lacks(block.place(sheet).word("sealed").span(), "rsa", "`rsa-oaep-256`");
     }
     let asks_http = |checks: &[Check]| checks.iter().any(|check| matches!(check.ask, Ask::Http { .. }));
     if has("http") {
