@@ -52,20 +52,21 @@ pub enum Stop {
 #[must_use]
 pub fn next(unit: &Unit, progress: &Progress, doors: &[Door]) -> Next {
     let (mut ready, mut waiting, mut late, mut failed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (index, step) in unit.steps.iter().enumerate() {
+    for index in 0..unit.steps.len() {
         match progress.at(index) {
             At::Done => continue,
             At::Failed => failed.push(index),
-            // What was begun goes on: its gates were open when it began.
-            At::Begun => ready.push(index),
-            At::Ahead if step.needs.iter().all(|need| progress.at(need.step) == At::Done) => {
+            // Nothing is repeated: what took is written down, and what must not stay halfway is finished.
+            At::Took => ready.push(index),
+            // What was begun and is not known to have taken is a new attempt: its gates are asked like any other's.
+            At::Ahead | At::Begun if may_begin(unit, progress, index) => {
                 match doors.get(index).copied().unwrap_or(Door::Shut) {
                     Door::Open => ready.push(index),
                     Door::Shut => waiting.push(index),
                     Door::Late => late.push(index),
                 }
             }
-            At::Ahead => {}
+            At::Ahead | At::Begun => {}
         }
     }
     // A failure or a missed gate stops the unit: what is ready beside it might be what makes it worse.
@@ -80,3 +81,13 @@ pub fn next(unit: &Unit, progress: &Progress, doors: &[Door]) -> Next {
     }
     if waiting.is_empty() { Next::Finish } else { Next::Wait(waiting) }
 }
+
+/// Whether everything is done that a step needs: from then on its gates are asked.
+#[must_use]
+pub fn may_begin(unit: &Unit, progress: &Progress, step: usize) -> bool {
+    let planned = unit.steps.get(step);
+    planned.is_some_and(|planned| planned.needs.iter().all(|need| progress.at(need.step) == At::Done))
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,14 @@
 //! and writes the outcome. It stops at the next gate.
 //! Never here: deciding what comes next, drawing plans, naming an adapter.
 
+pub mod along;
+mod batch;
 pub mod cancel;
+mod counting;
 pub mod desk;
 pub mod gates;
 pub mod keep;
+mod moving;
 pub mod people;
 pub mod perform;
 pub mod rewrap;
@@ -14,6 +18,8 @@ pub mod told;
 pub mod values;
 pub mod versions;
 
+pub use along::progress;
+pub use along::times;
 pub use cancel::Left;
 pub use cancel::cancel;
 pub use desk::Desk;
@@ -25,27 +31,19 @@ pub use told::Told;
 use crate::approval::Approved;
 use crate::course;
 use crate::course::Door;
-use crate::course::Next;
 use crate::course::Stop;
-use crate::course::Times;
 use crate::course::facts::Fact;
 use crate::fault::Fault;
 use crate::journal::Event;
-use crate::journal::Opened;
 use crate::journal::Standing;
-use crate::journal::Stands;
-use crate::journal::StepName;
 use crate::model::Hour;
-use crate::model::Risk;
 use crate::model::Span;
-use crate::plan::Gate;
 use crate::plan::Plan;
 use crate::plan::Unit;
 use crate::plan::progress::At;
-use crate::plan::progress::Progress;
 use crate::port::world::World;
-use perform::Outcome;
-use std::collections::BTreeMap;
+use along::Attempt;
+use batch::Ready;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -77,58 +75,96 @@ pub struct Executor<'a, 'd> {
 /// The journal failed, or the world is not the plan's own. A step that failed is not an error but an end.
 pub fn run(executor: &mut Executor<'_, '_>) -> Result<Ended, Fault> {
     open(executor)?;
-    let plan = executor.approved.plan();
-    let names: Vec<Vec<String>> = plan.units.iter().map(Unit::step_names).collect();
-    // What failed in this attempt is not tried again in it; what failed in an earlier one is.
-    let mut failed: BTreeMap<(usize, usize), Fault> = BTreeMap::new();
+    let names: Vec<Vec<String>> = executor.approved.plan().units.iter().map(Unit::step_names).collect();
+    let mut attempt = Attempt::default();
     loop {
         let now = executor.desk.now();
         let Some(standing) = executor.desk.standing(executor.approved.id()).cloned() else {
             return Err(Fault::report_bug("go on with a run", "the journal does not know it"));
         };
-        let mut ready: Vec<(usize, usize)> = Vec::new();
-        let (mut held, mut late, mut finished) = (Vec::new(), Vec::new(), true);
-        for (at, unit) in plan.units.iter().enumerate() {
-            let steps = names.get(at).map_or(&[][..], Vec::as_slice);
-            let progress = progress(unit, steps, &standing, at, &failed);
-            let facts = look_at_gates(executor, unit, &progress, &times(unit, steps, &standing), now)?;
-            let doors: Vec<Door> = facts.iter().map(|fact| fact.door).collect();
-            match course::next(unit, &progress, &doors) {
-                Next::Finish => {}
-                Next::Perform(steps) => ready.extend(steps.into_iter().map(|step| (at, step))),
-                Next::Wait(steps) => held.extend(
-                    steps.into_iter().filter_map(|step| hold(unit, step, &facts, steps_name(&names, at, step))),
-                ),
-                Next::Stop(Stop::Late(steps)) => late.extend(
-                    steps.into_iter().filter_map(|step| hold(unit, step, &facts, steps_name(&names, at, step))),
-                ),
-                Next::Stop(Stop::Failed(_)) => {}
-            }
-            finished &= progress.finished();
-        }
+        let next = look(executor, &names, &standing, &mut attempt, now)?;
         let stopping = executor.stop.load(Ordering::SeqCst);
-        if finished {
+        if next.finished {
             return finish(executor);
         }
-        if stopping || ready.is_empty() {
-            if !stopping && executor.wait && late.is_empty() && !held.is_empty() && failed.is_empty() {
-                executor.screen.tell(&Told::Waiting { held: &held });
-                executor.world.clock().sleep_until(wake(&held, now));
+        if stopping || next.ready.is_empty() {
+            let Next { held, .. } = &next;
+            if !stopping && executor.wait && next.late.is_empty() && !held.is_empty() && attempt.failed.is_empty() {
+                executor.screen.tell(&Told::Waiting { held });
+                executor.world.clock().sleep_until(wake(held, now));
                 continue;
             }
             executor.desk.seal()?;
-            let failed = failed.into_iter().map(|((unit, step), fault)| (steps_name(&names, unit, step), fault));
-            return Ok(ended(stopping, failed.collect(), late, held));
+            return Ok(ended(executor, stopping, next, &names, attempt));
         }
-        perform_all(executor, &names, &standing, ready, &mut failed)?;
+        batch::perform_all(executor, &names, &standing, next.ready, &mut attempt)?;
     }
+}
+
+/// What `course` says of all units together.
+#[derive(Default)]
+struct Next {
+    ready: Vec<Ready>,
+    held: Vec<Held>,
+    late: Vec<Held>,
+    /// Proofs that could not be read, by the step that waits for them.
+    unread: Vec<(String, Fault)>,
+    finished: bool,
+}
+
+fn look(
+    executor: &mut Executor<'_, '_>,
+    names: &[Vec<String>],
+    standing: &Standing,
+    attempt: &mut Attempt,
+    now: Hour,
+) -> Result<Next, Fault> {
+    let plan = executor.approved.plan();
+    let mut next = Next { finished: true, ..Next::default() };
+    for (at, unit) in plan.units.iter().enumerate() {
+        let steps = names.get(at).map_or(&[][..], Vec::as_slice);
+        let mut progress = progress(unit, steps, standing);
+        attempt.overlay(at, &mut progress);
+        let (seen, unread) = gates::observe(executor, unit, &progress)?;
+        next.unread.extend(unread.into_iter().map(|(step, fault)| (steps_name(names, at, step), fault)));
+        let facts = course::facts(unit, &progress, &times(unit, steps, standing), &seen, &plan.settings.calendar, now);
+        let doors: Vec<Door> = facts.iter().map(|fact| fact.door).collect();
+        attempt.settle(executor, (at, unit, steps), standing, &mut progress, &doors)?;
+        let hold = |step: usize| hold(unit, step, &facts, steps_name(names, at, step), attempt.unseen(at, step));
+        match course::next(unit, &progress, &doors) {
+            course::Next::Finish | course::Next::Stop(Stop::Failed(_)) => {}
+            course::Next::Perform(steps) => {
+                let took = |step| progress.at(step) == At::Took;
+                next.ready.extend(steps.into_iter().map(|step| Ready { place: (at, step), took: took(step) }));
+            }
+            course::Next::Wait(steps) => next.held.extend(steps.into_iter().filter_map(hold)),
+            course::Next::Stop(Stop::Late(steps)) => next.late.extend(steps.into_iter().filter_map(hold)),
+        }
+        next.finished &= progress.finished();
+    }
+    Ok(next)
 }
 
 fn steps_name(names: &[Vec<String>], unit: usize, step: usize) -> String {
     names.get(unit).and_then(|steps| steps.get(step)).cloned().unwrap_or_default()
 }
 
-fn ended(stopping: bool, failed: Vec<(String, Fault)>, late: Vec<Held>, held: Vec<Held>) -> Ended {
+fn ended(
+    executor: &mut Executor<'_, '_>,
+    stopping: bool,
+    next: Next,
+    names: &[Vec<String>],
+    attempt: Attempt,
+) -> Ended {
+    let Next { held, late, unread, .. } = next;
+    let failed = attempt.failed.into_iter().map(|((unit, step), fault)| (steps_name(names, unit, step), fault));
+    let mut failed: Vec<(String, Fault)> = failed.collect();
+    // A proof that could not be read keeps its gate shut: where nothing worse happened, that is how the attempt failed.
+    let nothing_else = failed.is_empty() && late.is_empty() && !stopping;
+    for (step, fault) in unread.into_iter().filter(|_| nothing_else) {
+        executor.screen.tell(&Told::Failed { step: &step, fault: &fault });
+        failed.push((step, fault));
+    }
     match (stopping, failed.is_empty(), late.is_empty()) {
         (_, false, _) => Ended::Failed { failed, held },
         (_, _, false) => Ended::Late { late, held },
@@ -148,10 +184,12 @@ fn wake(held: &[Held], now: Hour) -> Hour {
         .unwrap_or(ASK_AGAIN.after(now))
 }
 
-fn hold(unit: &Unit, step: usize, facts: &[Fact], name: String) -> Option<Held> {
+fn hold(unit: &Unit, step: usize, facts: &[Fact], name: String, unseen: Option<&str>) -> Option<Held> {
     let (planned, fact) = (unit.steps.get(step)?, facts.get(step)?);
     let title = crate::plan::phrase::title(&planned.part);
-    Some(Held { step: name, title, opens: fact.opens, by: fact.by, waits_for: fact.waits_for.clone() })
+    let mut waits_for = fact.waits_for.clone();
+    waits_for.extend(unseen.map(|why| format!("a look whether it took before, which failed: {why}")));
+    Some(Held { step: name, title, opens: fact.opens, by: fact.by, waits_for })
 }
 
 /// Opens the run, unless it is open: the world must be as the plan found it.
@@ -179,121 +217,4 @@ fn finish(executor: &mut Executor<'_, '_>) -> Result<Ended, Fault> {
     executor.desk.say(vec![Event::RunFinished { run }])?;
     executor.desk.seal()?;
     Ok(Ended::Finished)
-}
-
-/// How far a unit has come, by the journal. What failed in an earlier attempt is ahead again.
-pub fn progress(
-    unit: &Unit,
-    names: &[String],
-    standing: &Standing,
-    at: usize,
-    failed: &BTreeMap<(usize, usize), Fault>,
-) -> Progress {
-    let mut progress = Progress::fresh(unit.steps.len());
-    for (step, name) in names.iter().enumerate() {
-        let Ok(name) = name.parse::<StepName>() else { continue };
-        progress.put(
-            step,
-            match &standing.step(&name).stands {
-                _ if failed.contains_key(&(at, step)) => At::Failed,
-                Stands::Pending => At::Ahead,
-                Stands::Begun { .. } | Stands::Failed { .. } => At::Begun,
-                Stands::Done { .. } => At::Done,
-            },
-        );
-    }
-    progress
-}
-
-/// When a unit's steps were done, by the journal.
-pub fn times(unit: &Unit, names: &[String], standing: &Standing) -> Times {
-    let done = |name: &String| name.parse::<StepName>().ok().and_then(|name| standing.done_at(&name));
-    let mut done: Vec<Option<Hour>> = names.iter().map(done).collect();
-    done.resize(unit.steps.len(), None);
-    Times { opened: standing.opened_at, done }
-}
-
-fn look_at_gates(
-    executor: &mut Executor<'_, '_>,
-    unit: &Unit,
-    progress: &Progress,
-    times: &Times,
-    now: Hour,
-) -> Result<Vec<Fact>, Fault> {
-    let plan = executor.approved.plan();
-    let seen = gates::observe(executor, unit, progress)?;
-    Ok(course::facts(unit, progress, times, &seen, &plan.settings.calendar, now))
-}
-
-/// A gate that stands open as its step begins.
-fn waited(step: &StepName, gate: &Gate) -> Event {
-    let because = match gate {
-        Gate::After { .. } | Gate::NotAfter { .. } | Gate::Window { .. } => Opened::Time,
-        Gate::Proof { .. } => Opened::Proof,
-        Gate::Approval { .. } => Opened::Hand,
-    };
-    Event::Waited { step: step.clone(), gate: crate::plan::phrase::gate(gate), because }
-}
-
-/// Performs every step that is ready: intents of all in one write, then one act after the other.
-fn perform_all(
-    executor: &mut Executor<'_, '_>,
-    names: &[Vec<String>],
-    standing: &Standing,
-    ready: Vec<(usize, usize)>,
-    failed: &mut BTreeMap<(usize, usize), Fault>,
-) -> Result<(), Fault> {
-    let plan = executor.approved.plan();
-    let mut begun = Vec::new();
-    let mut intents = Vec::new();
-    for (at, index) in ready {
-        let Some((unit, step)) = plan.units.get(at).and_then(|unit| Some((unit, unit.steps.get(index)?))) else {
-            continue;
-        };
-        let name = steps_name(names, at, index);
-        let Ok(step_name) = name.parse::<StepName>() else { continue };
-        let attempt = standing.step(&step_name).attempts.saturating_add(1);
-        let scene = scene::Scene::new(plan, unit, step, standing, names.get(at).map_or(&[], Vec::as_slice), index)?;
-        match perform::prepare(executor.world, &scene, standing.step(&step_name)) {
-            Ok(prepared) => {
-                intents.extend(step.gates.iter().filter(|_| attempt == 1).map(|gate| waited(&step_name, gate)));
-                intents.push(Event::Intent { step: step_name.clone(), attempt, mark: prepared.mark() });
-                begun.push((at, index, scene, prepared, step_name, attempt));
-            }
-            Err(fault) => {
-                intents.push(Event::Intent { step: step_name.clone(), attempt, mark: Default::default() });
-                intents.push(Event::Failed { step: step_name, attempt, fault: fault.clone() });
-                executor.screen.tell(&Told::Failed { step: &name, fault: &fault });
-                failed.insert((at, index), fault);
-            }
-        }
-    }
-    executor.desk.say(intents)?;
-    for (at, index, scene, prepared, step_name, attempt) in begun {
-        if executor.stop.load(Ordering::SeqCst) {
-            break;
-        }
-        if scene.step.risk != Risk::Safe {
-            executor.desk.seal()?;
-        }
-        executor.screen.tell(&Told::Begins { step: step_name.as_str(), part: &scene.step.part });
-        match perform::act(executor, &scene, &step_name, prepared)? {
-            Outcome::Done { facts, change } => {
-                executor.desk.say(vec![Event::Done {
-                    step: step_name.clone(),
-                    attempt,
-                    facts: facts.clone(),
-                    change,
-                }])?;
-                executor.screen.tell(&Told::Done { step: step_name.as_str(), part: &scene.step.part, facts: &facts });
-            }
-            Outcome::Stopped => break,
-            Outcome::Failed(fault) => {
-                executor.desk.say(vec![Event::Failed { step: step_name.clone(), attempt, fault: fault.clone() }])?;
-                executor.screen.tell(&Told::Failed { step: step_name.as_str(), fault: &fault });
-                failed.insert((at, index), fault);
-            }
-        }
-    }
-    Ok(())
 }

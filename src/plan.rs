@@ -115,6 +115,12 @@ impl Unit {
         }
     }
 
+    /// The step that makes a key's new version: what members count from who write with it by themselves.
+    #[must_use]
+    pub fn making(&self, key: usize) -> Option<usize> {
+        self.steps.iter().position(|step| step.key == key && step.part == Part::Add)
+    }
+
     /// The names of all its steps, in order.
     #[must_use]
     pub fn step_names(&self) -> Vec<String> {

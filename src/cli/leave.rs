@@ -1,38 +1,29 @@
 //! "Safe to leave": whether an operator may go away now, and until when.
 
+use crate::course::facts::deadline;
 use crate::executor;
 use crate::journal::Standing;
 use crate::model::Hour;
-use crate::plan::Gate;
 use crate::plan::Part;
 use crate::plan::Plan;
 use crate::plan::Unit;
 use crate::plan::progress::At;
 use crate::plan::progress::Progress;
-use std::collections::BTreeMap;
 
 /// The line that every stop ends with.
 pub(super) fn line(plan: &Plan, standing: Option<&Standing>, now: Hour) -> String {
     let Some(standing) = standing else { return "Safe to leave: yes; nothing was begun.".into() };
     let mut until: Option<Hour> = None;
-    for (at, unit) in plan.units.iter().enumerate() {
+    for unit in &plan.units {
         let names = unit.step_names();
-        let progress = executor::progress(unit, &names, standing, at, &BTreeMap::new());
+        let progress = executor::progress(unit, &names, standing);
         if let Some(text) = span(unit, &names, &progress) {
             return format!("Safe to leave: no: {text}");
         }
         let times = executor::times(unit, &names, standing);
-        for (_, step) in unit.steps.iter().enumerate().filter(|(index, _)| progress.at(*index) != At::Done) {
-            let mut from = step.needs.iter().map(|need| times.done.get(need.step).copied().flatten());
-            let Some(from) = from.try_fold(times.opened, |latest, done| Some(latest.max(done?))) else { continue };
-            for within in step.gates.iter().filter_map(|gate| match gate {
-                Gate::NotAfter { within } => Some(*within),
-                _ => None,
-            }) {
-                let by = within.after(from);
-                until = Some(until.map_or(by, |known| known.min(by)));
-            }
-        }
+        let open = (0..unit.steps.len()).filter(|index| progress.at(*index) != At::Done);
+        let by = open.filter_map(|index| deadline(unit, &times, index)).min();
+        until = until.into_iter().chain(by).min();
     }
     match until {
         Some(by) if by <= now => format!("Safe to leave: no: a gate had to open by {}", super::list::hour(by)),

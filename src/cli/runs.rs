@@ -23,7 +23,6 @@ use crate::plan::progress::At;
 use crate::port::home::Home;
 use crate::render::status;
 use crate::render::status::Next;
-use std::collections::BTreeMap;
 
 /// The plan of a run, as the home keeps it.
 pub(super) fn plan(home: &dyn Home, id: &Digest) -> Result<Option<Document>, Fail> {
@@ -59,16 +58,16 @@ fn one(standing: &Standing, plan: Option<&Plan>, now: Hour) -> status::Run {
             "Safe to leave: unknown; its plan is not in the home, hand it over again: `keyrota apply PLAN`".into();
         return run;
     };
-    for (at, unit) in plan.units.iter().enumerate() {
-        steps(&mut run, plan, unit, at, standing, now);
+    for unit in &plan.units {
+        steps(&mut run, plan, unit, standing, now);
     }
     run.safe_to_leave = leave::line(plan, Some(standing), now);
     run
 }
 
-fn steps(run: &mut status::Run, plan: &Plan, unit: &Unit, at: usize, standing: &Standing, now: Hour) {
+fn steps(run: &mut status::Run, plan: &Plan, unit: &Unit, standing: &Standing, now: Hour) {
     let names = unit.step_names();
-    let progress = executor::progress(unit, &names, standing, at, &BTreeMap::new());
+    let progress = executor::progress(unit, &names, standing);
     let times = executor::times(unit, &names, standing);
     let facts = course::facts(unit, &progress, &times, &unasked(unit), &plan.settings.calendar, now);
     run.steps += unit.steps.len();
@@ -78,20 +77,21 @@ fn steps(run: &mut status::Run, plan: &Plan, unit: &Unit, at: usize, standing: &
         let held = |opens, by, waits_for| Next { step: name.clone(), title: title.clone(), opens, by, waits_for };
         match progress.at(index) {
             At::Done => run.done += 1,
-            At::Begun | At::Failed => match &standing.step(&known).stands {
-                Stands::Failed { fault, .. } => {
-                    run.failed.push((held(None, None, Vec::new()), fault.to_string(), fault.hint.clone()));
-                }
-                _ => run.next.push(held(None, None, Vec::new())),
-            },
-            At::Ahead if step.needs.iter().all(|need| progress.at(need.step) == At::Done) => {
+            // What was begun or failed is a new attempt, which waits for its gates like any other.
+            at if course::may_begin(unit, &progress, index) => {
                 let mut waits_for = fact.waits_for.clone();
                 waits_for.extend(step.gates.iter().filter_map(proof));
                 run.late |= fact.door == Door::Late || fact.by.is_some_and(|by| now >= by);
                 let opens = fact.opens.filter(|opens| *opens > now);
-                run.next.push(held(opens, fact.by, waits_for));
+                let held = held(opens, fact.by, waits_for);
+                match &standing.step(&known).stands {
+                    Stands::Failed { fault, .. } if at != At::Ahead => {
+                        run.failed.push((held, fault.to_string(), fault.hint.clone()));
+                    }
+                    _ => run.next.push(held),
+                }
             }
-            At::Ahead => {}
+            _ => {}
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::model::Hour;
 use crate::model::Name;
 use crate::model::Risk;
 use crate::plan::Gate;
+use crate::plan::Step;
 use crate::plan::Unit;
 use crate::plan::progress::At;
 use crate::plan::progress::Progress;
@@ -17,6 +18,8 @@ use std::collections::BTreeMap;
 pub struct Times {
     /// When the run was opened.
     pub opened: Hour,
+    /// When each step was begun for the first time: before that, it cannot have acted.
+    pub begun: Vec<Option<Hour>>,
     /// When each step was done.
     pub done: Vec<Option<Hour>>,
 }
@@ -26,6 +29,8 @@ pub struct Times {
 pub struct Observation {
     /// For each key's place and fleet: how far the members' proof has come.
     pub proofs: BTreeMap<(usize, Name), Proven>,
+    /// The proofs that could not be read, and why.
+    pub unread: BTreeMap<(usize, Name), String>,
     /// The voices that were heard, by class.
     pub voices: BTreeMap<Risk, u32>,
     /// The voices that are needed, by class.
@@ -81,6 +86,7 @@ fn fact(
     if progress.at(index) == At::Done {
         return fact;
     }
+    fact.by = deadline(unit, times, index);
     // Spans count from the last of what the step needs, or from the opening of the run.
     let mut needed = step.needs.iter().map(|need| times.done.get(need.step).copied().flatten());
     let from = needed.try_fold(times.opened, |latest, done| Some(latest.max(done?)));
@@ -91,9 +97,13 @@ fn fact(
     for gate in &step.gates {
         match gate {
             Gate::After { by } => fact.not_before(by.after(from), now),
-            Gate::NotAfter { within } => fact.by = Some(within.after(from)),
+            Gate::NotAfter { .. } => {}
             Gate::Proof { fleet, at_least } => {
-                fact.proof(seen.proofs.get(&(step.key, fleet.clone())), fleet, *at_least)
+                let place = (step.key, fleet.clone());
+                match seen.unread.get(&place) {
+                    Some(why) => fact.shut(format!("`{fleet}` to prove it, which could not be read: {why}")),
+                    None => fact.proof(seen.proofs.get(&place), fleet, *at_least),
+                }
             }
             Gate::Window { window, lasts } => match calendar::opens(calendar, window, *lasts, now) {
                 Some(hour) => fact.not_before(hour, now),
@@ -111,6 +121,32 @@ fn fact(
         fact.door = Door::Late;
     }
     fact
+}
+
+/// By when a step's gates must have opened. It counts from the intent to make the new version: that members can count
+/// from, and an executor that dies before it has written down that the version is made moves no deadline.
+#[must_use]
+pub fn deadline(unit: &Unit, times: &Times, index: usize) -> Option<Hour> {
+    let step = unit.steps.get(index)?;
+    let within = step.gates.iter().filter_map(|gate| match gate {
+        Gate::NotAfter { within } => Some(*within),
+        _ => None,
+    });
+    let within = within.min()?;
+    let made = unit.making(step.key).map_or(Some(times.opened), |add| times.begun.get(add).copied().flatten());
+    made.map(|made| within.after(made))
+}
+
+/// Whether every window that a step waits for is open at this hour. Hours may pass between the look at all gates and an
+/// act, where other acts come first.
+#[must_use]
+pub fn in_window(step: &Step, calendar: &Calendar, now: Hour) -> bool {
+    step.gates.iter().all(|gate| match gate {
+        Gate::Window { window, lasts } => {
+            calendar::opens(calendar, window, *lasts, now).is_some_and(|opens| opens <= now)
+        }
+        _ => true,
+    })
 }
 
 impl Fact {

@@ -3,7 +3,9 @@
 
 use crate::disk;
 use crate::disk::Appender;
+use crate::executor::Executor;
 use crate::executor::rewrap::About;
+use crate::executor::scene::Scene;
 use crate::fault::Fault;
 use crate::model::KeyName;
 use crate::model::Name;
@@ -47,6 +49,18 @@ impl Keeper {
         self.appender.append(&lines)?;
         self.appender.sync()
     }
+}
+
+/// Who keeps pre-images of one store, where the policy asks for them.
+pub(super) fn keeper(executor: &Executor<'_, '_>, scene: &Scene<'_>, store: &Name) -> Result<Option<Keeper>, Fault> {
+    let Some(wanted) = &scene.key.pre_images else { return Ok(None) };
+    if wanted.to != "file" {
+        let doing = format!("keep pre-images of `{}`", scene.name());
+        return Err(Fault::give_up(doing, format!("this build cannot keep them in `{}`", wanted.to))
+            .hint("use `to = \"file\"`"));
+    }
+    let run = executor.desk.run()?;
+    Keeper::open(executor.pre_images, run.as_str(), scene.name(), store).map(Some)
 }
 
 /// A value as JSON: text and numbers as they are written, bytes in hex.

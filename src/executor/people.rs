@@ -1,9 +1,9 @@
 //! Acts on fleets, and questions to the world.
 
 use crate::executor::Executor;
+use crate::executor::moving;
 use crate::executor::perform::Outcome;
 use crate::executor::scene::Scene;
-use crate::executor::values;
 use crate::fault::Fault;
 use crate::journal::Facts as Told;
 use crate::journal::StepName;
@@ -99,6 +99,25 @@ pub(super) fn point(
     Ok(Outcome::Done { facts: Told::new(), change })
 }
 
+/// Whether a fleet's or a member's own pointer names the new version already.
+pub(super) fn is_pointed(
+    world: &dyn World,
+    scene: &Scene<'_>,
+    name: &Name,
+    member: Option<&Member>,
+) -> Result<bool, Fault> {
+    let version = scene.new_version()?;
+    let Some(pointer) = &scene.fleet(name)?.point else { return Ok(false) };
+    let port = world.fleet(scene.name(), name)?;
+    for member in chosen(world, scene, name, member)? {
+        let wanted = scene.facts(version).with_member(&member).fill(&pointer.is).ok();
+        if wanted.is_none() || port.pointed(&member)? != wanted {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The turn says `switch` also where it is a pointer or a rewrap: the cryptoperiod counts from it.
 pub(super) fn turned(scene: &Scene<'_>, version: &VersionId) -> Vec<(crate::model::KeyName, crate::model::Change)> {
     let rotates = matches!(scene.planned.kind, Kind::Rotate | Kind::First);
@@ -140,7 +159,7 @@ pub(super) fn restart(
             match healthy(executor, scene, fleet, &member, since, restart.within) {
                 Ok(()) => break,
                 Err(_) if sweeps && Span::between(began, executor.desk.now()) < restart.within => {
-                    values::sweep(executor, scene, step)?;
+                    moving::sweep(executor, scene, step)?;
                 }
                 Err(fault) => return Err(fault),
             }

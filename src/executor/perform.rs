@@ -1,6 +1,8 @@
 //! One step, performed: what is chosen before its intent, and the act itself.
 
 use crate::executor::Executor;
+use crate::executor::counting;
+use crate::executor::moving;
 use crate::executor::people;
 use crate::executor::scene::Scene;
 use crate::executor::values;
@@ -80,6 +82,18 @@ pub(super) fn prepare(world: &dyn World, scene: &Scene<'_>, record: &StepRecord)
     }
 }
 
+/// Whether an act that was begun in an earlier attempt took, by what the world shows. Then it is written down, and nothing
+/// is repeated. What cannot be seen did not.
+pub(super) fn took(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) -> Result<bool, Fault> {
+    match &scene.step.part {
+        Part::Add => versions::is_made(world, scene, record),
+        Part::Enable | Part::Switch | Part::Retire | Part::Destroy => versions::is_done(world, scene),
+        Part::Point { fleet, member } => people::is_pointed(world, scene, fleet, member.as_ref()),
+        Part::Rewrap { service: false } => counting::is_moved(world, scene),
+        _ => Ok(false),
+    }
+}
+
 /// Does it. An error means that the journal failed, and the run with it.
 pub(super) fn act(
     executor: &mut Executor<'_, '_>,
@@ -107,9 +121,9 @@ pub(super) fn act(
         Part::Point { fleet, member } => people::point(world, scene, fleet, member.as_ref()),
         Part::Open => return values::open(executor, scene),
         Part::Keep => values::keep(executor, scene),
-        Part::Rewrap { .. } | Part::Sweep { .. } => return values::rewrap(executor, scene, step),
-        Part::Close => return values::close(executor, scene, step),
-        Part::Recount => return values::recount(executor, scene),
+        Part::Rewrap { .. } | Part::Sweep { .. } => return moving::rewrap(executor, scene, step),
+        Part::Close => return moving::close(executor, scene, step),
+        Part::Recount => return counting::recount(executor, scene),
     };
     Ok(outcome.unwrap_or_else(Outcome::Failed))
 }
@@ -125,7 +139,7 @@ fn look_again(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepNam
     match (&scene.step.part, scene.sees_values) {
         (_, false) => Ok(Outcome::done()),
         // What is left can still be moved.
-        (Part::Retire, true) => values::close(executor, scene, step),
-        (_, true) => values::recount(executor, scene),
+        (Part::Retire, true) => moving::close(executor, scene, step),
+        (_, true) => counting::recount(executor, scene),
     }
 }

@@ -41,6 +41,8 @@ pub struct Scene<'a> {
     pub since: Hour,
     /// Whether the plan moves or counts the key's values, so that they can be looked at again.
     pub sees_values: bool,
+    /// Whether members that hold one version take turns once values are moved: a span that must not be left halfway.
+    pub spans: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -80,7 +82,9 @@ impl<'a> Scene<'a> {
         }
         let sees = |other: &Step| other.key == step.key && matches!(other.part, Part::Close | Part::Recount);
         let sees_values = unit.steps.iter().any(sees);
-        Ok(Self { step, planned, policy, key, old: planned.old.clone(), new, expected, since, sees_values })
+        let sweeps = |other: &Step| other.key == step.key && matches!(other.part, Part::Sweep { .. });
+        let spans = unit.steps.iter().any(sweeps);
+        Ok(Self { step, planned, policy, key, old: planned.old.clone(), new, expected, since, sees_values, spans })
     }
 
     /// The key's whole name.

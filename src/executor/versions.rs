@@ -14,25 +14,36 @@ use crate::model::Change;
 use crate::model::Key;
 use crate::plan::Part;
 use crate::port::backend::Failed;
+use crate::port::backend::Look;
 use crate::port::world::World;
 
 /// Chooses the version to make, or finds the one that an earlier attempt of ours has made.
 pub(super) fn choose(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) -> Result<Chosen, Fault> {
     let backend = world.backend(scene.name(), &scene.key.backend)?;
     let look = backend.look(&scene.key.at)?;
-    let seen = look.key;
+    if let Some(mark) = ours(&look, record) {
+        return Ok(Chosen::Found(mark.clone()));
+    }
+    unchanged(scene, &scene.expected, &look.key)?;
+    let prepared = backend.prepare(&scene.key.at, scene.key.algorithm).map_err(|failed| told(scene, failed))?;
+    Ok(Chosen::Version(prepared))
+}
+
+/// Whether an earlier attempt of ours has made the version.
+pub(super) fn is_made(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) -> Result<bool, Fault> {
+    let look = world.backend(scene.name(), &scene.key.backend)?.look(&scene.key.at)?;
+    Ok(ours(&look, record).is_some())
+}
+
+/// The mark of an earlier attempt, by which its version is known.
+fn ours<'a>(look: &Look, record: &'a StepRecord) -> Option<&'a Mark> {
     // Made by us and in the books, or made by us and not yet in the books: a crash fell between.
     let ours = |mark: &&Mark| {
         let Some(id) = mark.version.as_ref().filter(|_| mark.fingerprint.is_some()) else { return false };
-        let booked = seen.version(id).and_then(|version| version.fingerprint.as_ref());
+        let booked = look.key.version(id).and_then(|version| version.fingerprint.as_ref());
         booked.or_else(|| look.strays.get(id)) == mark.fingerprint.as_ref()
     };
-    if let Some(mark) = record.marks.iter().find(ours) {
-        return Ok(Chosen::Found(mark.clone()));
-    }
-    unchanged(scene, &scene.expected, &seen)?;
-    let prepared = backend.prepare(&scene.key.at, scene.key.algorithm).map_err(|failed| told(scene, failed))?;
-    Ok(Chosen::Version(prepared))
+    record.marks.iter().find(ours)
 }
 
 /// Makes the chosen version.

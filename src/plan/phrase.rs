@@ -147,7 +147,7 @@ pub fn because(code: Code) -> &'static str {
 pub fn gate(gate: &Gate) -> String {
     match gate {
         Gate::After { by } => format!("{by} since what it needs was done"),
-        Gate::NotAfter { within } => format!("not later than {within} since what it needs was done"),
+        Gate::NotAfter { within } => format!("not later than {within} after the new version began to be made"),
         Gate::Proof { fleet, .. } => format!("every member of `{fleet}` proved that it knows the new version"),
         Gate::Window { window, .. } => format!("window `{window}`"),
         Gate::Approval { class } => format!("approval of `{class}` steps"),

@@ -10,8 +10,10 @@ pub enum At {
     /// Not begun.
     #[default]
     Ahead,
-    /// Its intent is written; whether it took is not known.
+    /// Its intent is written, or it failed in an earlier attempt; whether it took is not known. It is tried anew.
     Begun,
+    /// Begun in an earlier attempt, and the world shows that it took, or that it must not be left where it is.
+    Took,
     /// Done.
     Done,
     /// Tried in this attempt, and failed.

@@ -54,7 +54,8 @@ pub enum Gate {
         /// How long.
         by: Span,
     },
-    /// It is missed when it has not opened so long after everything it needs was done.
+    /// It is missed when it has not opened so long after the new version began to be made: members may count from that
+    /// instant, whatever becomes of the executor.
     NotAfter {
         /// How long.
         within: Span,

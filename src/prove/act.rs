@@ -3,6 +3,7 @@
 //! is noticed.
 
 use crate::model;
+use crate::model::Risk;
 use crate::plan::Gate;
 use crate::plan::Kind;
 use crate::plan::Part;
@@ -25,6 +26,7 @@ use crate::prove::state::member::GIVEN_NEW;
 use crate::prove::state::member::GIVEN_OLD;
 use crate::prove::state::member::POINTED;
 use crate::prove::state::member::WRITES_NEW;
+use crate::prove::structure::class;
 use crate::prove::structure::is_turn;
 use crate::prove::world::Side;
 use crate::prove::world::World;
@@ -38,10 +40,16 @@ pub fn begin(world: &World, state: &State, at: usize) -> State {
         next.breach(Breach::Unchecked);
     }
     if let Part::Restart { fleet, member: Some(_), .. } = &step.part {
-        if everybody(world).any(|(side, other)| side.name == *fleet && next.member(other, BY_US)) {
+        let mut mine = Vec::new();
+        each(world, step, |_, member| mine.push(member));
+        let down = |(side, other): (&Side, usize)| {
+            // One that an earlier attempt took down is the same one still.
+            side.name == *fleet && !mine.contains(&other) && next.member(other, BY_US)
+        };
+        if everybody(world).any(down) {
             next.breach(Breach::TwoDown);
         }
-        each(world, step, |_, member| next.put(member, BY_US));
+        mine.into_iter().for_each(|member| next.put(member, BY_US));
     }
     next
 }
@@ -51,6 +59,10 @@ pub fn effect(world: &World, state: &State, at: usize) -> Vec<State> {
     let mut next = state.clone();
     next.put_step(at, Micro::Effected);
     let Some(step) = world.steps().get(at) else { return vec![next] };
+    // What took before is not done again, and what took half is finished.
+    if class(world, step) == Risk::Switch && next.is(flag::SHUT) && !took(world, state, at) {
+        next.breach(Breach::OutsideWindow);
+    }
     if is_turn(world, &step.part) || matches!(step.part, Part::Destroy | Part::Switch | Part::Rewrap { .. }) {
         commit(world, step, &mut next);
     }
@@ -93,6 +105,28 @@ pub fn effect(world: &World, state: &State, at: usize) -> Vec<State> {
         Part::Check { .. } | Part::Open | Part::Wait { .. } | Part::Recount => {}
     }
     vec![next]
+}
+
+/// Whether the world shows that a step took which somebody left: as the real executor looks, before gates are asked.
+pub fn took(world: &World, state: &State, at: usize) -> bool {
+    let Some(step) = world.steps().get(at) else { return false };
+    match &step.part {
+        Part::Add => state.new.is_some(),
+        Part::Switch => state.new == Some(model::State::Current),
+        Part::Enable => state.old == Some(model::State::DecryptOnly),
+        Part::Retire => state.old == Some(model::State::Disabled),
+        Part::Destroy => state.old == Some(model::State::Destroyed),
+        Part::Point { .. } => {
+            let mut all = true;
+            each(world, step, |_, member| all &= state.member(member, POINTED));
+            all
+        }
+        Part::Rewrap { service: false } => {
+            let spans = world.steps().iter().any(|step| matches!(step.part, Part::Sweep { .. }));
+            !state.is(flag::STORE_OLD) || spans && state.is(flag::STORE_NEW)
+        }
+        _ => false,
+    }
 }
 
 /// A step is written down as done; nothing where it cannot be yet.
@@ -428,7 +462,8 @@ pub fn door(world: &World, state: &State, at: usize) -> crate::course::Door {
         match gate {
             Gate::Proof { fleet, at_least } => open &= proven(world, state, fleet, *at_least),
             Gate::NotAfter { .. } => deadline = true,
-            Gate::After { .. } | Gate::Window { .. } | Gate::Approval { .. } => {}
+            Gate::Window { .. } => open &= !state.is(flag::SHUT),
+            Gate::After { .. } | Gate::Approval { .. } => {}
         }
     }
     let begun = |(side, at): (&Side, usize)| side.has_fuse() && state.member(at, WRITES_NEW);

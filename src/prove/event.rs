@@ -2,8 +2,10 @@
 
 use crate::decision::lead::follows;
 use crate::model;
+use crate::plan::Gate;
 use crate::plan::Kind;
 use crate::plan::Part;
+use crate::plan::Step;
 use crate::policy::meant::fleet::Learns;
 use crate::prove::Breach;
 use crate::prove::state::Micro;
@@ -54,6 +56,10 @@ pub enum Event {
     ServiceLands,
     /// What a service had under way came to nothing.
     ServiceDone,
+    /// The key's window shuts, while what was begun in it is left.
+    WindowShuts,
+    /// The key's window opens again.
+    WindowOpens,
     /// A second executor, which slept since it wrote this step's intent, wakes and does it.
     Sleeper(usize),
 }
@@ -77,6 +83,17 @@ pub fn possible(world: &World, state: &State, out: &mut Vec<Event>) {
     out.extend(when.iter().filter(|(flag, _)| state.is(*flag)).map(|(_, event)| *event));
     if state.is(flag::LANDING) {
         out.push(Event::ServiceLands);
+    }
+    // A window is as long as what is begun in it: it shuts on what an executor left when it died. On steps that were not
+    // begun it may as well have been shut all along.
+    let left = |(at, step): (usize, &Step)| {
+        state.step(at) == Micro::Left && step.gates.iter().any(|gate| matches!(gate, Gate::Window { .. }))
+    };
+    let in_hand = |micro: &Micro| matches!(micro, Micro::Begun | Micro::Effected);
+    if state.is(flag::SHUT) {
+        out.push(Event::WindowOpens);
+    } else if world.steps().iter().enumerate().any(left) && !state.steps.iter().any(in_hand) {
+        out.push(Event::WindowShuts);
     }
     // An act that is done again late changes nothing: no step of a plan takes back what another one did, and every write
     // is a compare-and-set, or finds the mark of the first. Without that, a second executor wakes and does harm.
@@ -161,6 +178,8 @@ pub fn happen(world: &World, state: &State, event: Event) -> State {
             next.set(flag::STORE_OLD);
         }
         Event::ServiceDone => next.clear(flag::LANDING),
+        Event::WindowShuts => next.set(flag::SHUT),
+        Event::WindowOpens => next.clear(flag::SHUT),
         Event::Sleeper(at) => match world.steps().get(at).map(|step| &step.part) {
             Some(Part::Enable) => next.old = next.old.map(|_| model::State::DecryptOnly),
             Some(Part::Add) => next.breach(Breach::SecondVersion),

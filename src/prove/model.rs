@@ -32,7 +32,8 @@ pub enum Action {
     Effect(usize, usize),
     /// The executor writes that a step is done.
     Done(usize),
-    /// The executor died after the effect and before writing it down; another begins it again.
+    /// The executor dies after it has written the intent and before it has written down that it is done: what it left is
+    /// another's, which begins a new attempt. Or it finds that the effect is to be had again.
     Die(usize),
     /// The world does something.
     World(Event),
@@ -85,32 +86,45 @@ impl Small {
 
     /// What the executor may do, by the function that the real one asks.
     fn executor(&self, state: &State, out: &mut Vec<Action>) -> Next {
-        let next = course::next(&self.world.unit, &state.progress(), &self.doors(state));
+        let progress = state.progress(|at| act::took(&self.world, state, at));
+        let next = course::next(&self.world.unit, &progress, &self.doors(state));
+        for at in 0..state.steps.len() {
+            self.in_hand(state, at, out);
+        }
         if let Next::Perform(ready) = &next {
             for at in ready.iter().copied() {
-                self.micro_steps(state, at, out);
+                self.begin(state, at, out);
             }
         }
         next
     }
 
-    fn micro_steps(&self, state: &State, at: usize, out: &mut Vec<Action>) {
+    /// What is ready is begun, whether for the first time or in a new attempt.
+    fn begin(&self, state: &State, at: usize, out: &mut Vec<Action>) {
         let effects = self.world.steps().get(at).is_some_and(|step| has_effect(&step.part));
         match state.step(at) {
-            Micro::Ahead if effects => out.push(Action::Begin(at)),
+            Micro::Ahead | Micro::Left if effects => out.push(Action::Begin(at)),
+            Micro::Ahead if act::done(&self.world, state, at).is_some() => out.push(Action::Done(at)),
+            _ => {}
+        }
+    }
+
+    /// An act in hand is finished without asking again, unless its executor dies.
+    fn in_hand(&self, state: &State, at: usize, out: &mut Vec<Action>) {
+        match state.step(at) {
+            Micro::Left if self.world.flaws.begun_goes_on => out.push(Action::Begin(at)),
             Micro::Begun => {
                 let outcomes = act::effect(&self.world, state, at).len();
                 out.extend((0..outcomes).map(|outcome| Action::Effect(at, outcome)));
+                // Where no gate is asked again, an act that was left is one that takes its time.
+                out.extend(self.is_gated(at).then_some(Action::Die(at)));
             }
-            Micro::Ahead | Micro::Effected if act::done(&self.world, state, at).is_some() => {
-                out.push(Action::Done(at));
-                if state.step(at) == Micro::Effected {
-                    out.push(Action::Die(at));
-                }
+            Micro::Effected => {
+                out.extend(act::done(&self.world, state, at).map(|_| Action::Done(at)));
+                // Also where the effect is to be had again: a rewrap that met a late writer goes round once more.
+                out.push(Action::Die(at));
             }
-            // The effect is to be had again: a rewrap that met a late writer goes round once more.
-            Micro::Effected => out.push(Action::Die(at)),
-            Micro::Ahead | Micro::Done => {}
+            Micro::Ahead | Micro::Left | Micro::Done => {}
         }
     }
 }
@@ -142,7 +156,8 @@ impl Model for Small {
             Action::Done(at) => act::done(&self.world, state, at)?,
             Action::Die(at) => {
                 let mut next = state.clone();
-                next.put_step(at, Micro::Begun);
+                let again = state.step(at) == Micro::Effected && act::done(&self.world, state, at).is_none();
+                next.put_step(at, if again || !self.is_gated(at) { Micro::Begun } else { Micro::Left });
                 next
             }
             Action::World(event) => event::happen(&self.world, state, event),
@@ -178,6 +193,10 @@ impl Small {
             state = next;
         }
         state
+    }
+
+    fn is_gated(&self, at: usize) -> bool {
+        self.world.steps().get(at).is_some_and(|step| !step.gates.is_empty())
     }
 
     fn refuses(&self, at: usize) -> bool {

@@ -14,7 +14,9 @@ use crate::prove::world::World;
 pub enum Micro {
     /// Not begun.
     Ahead,
-    /// Its intent is written.
+    /// Its intent is written, and whoever wrote it died: it may have taken, or not.
+    Left,
+    /// Its intent is written by an executor that lives.
     Begun,
     /// The world changed, and nobody wrote that down yet.
     Effected,
@@ -81,6 +83,8 @@ pub mod flag {
         RECOUNTED = 11;
         /// Values were moved to the new version by us.
         MOVED_BY_US = 12;
+        /// The key's window is shut.
+        SHUT = 13;
     }
 }
 
@@ -228,12 +232,14 @@ impl State {
         self.breach.get_or_insert(breach);
     }
 
-    /// How far the plan is, as `course::next` asks for it.
+    /// How far the plan is, as `course::next` asks for it. `took` says of a step that was left whether the world shows
+    /// that it took.
     #[must_use]
-    pub fn progress(&self) -> Progress {
-        let at = self.steps.iter().map(|micro| match micro {
+    pub fn progress(&self, took: impl Fn(usize) -> bool) -> Progress {
+        let at = self.steps.iter().enumerate().map(|(at, micro)| match micro {
             Micro::Ahead => At::Ahead,
-            Micro::Begun | Micro::Effected => At::Begun,
+            Micro::Left if took(at) => At::Took,
+            Micro::Left | Micro::Begun | Micro::Effected => At::Begun,
             Micro::Done => At::Done,
         });
         Progress(at.collect())

@@ -127,7 +127,7 @@ pub fn endless(world: &World, furthest: &State) -> Violation {
 }
 
 fn goes_round(world: &World, state: &State, at: usize) -> bool {
-    crate::prove::act::done(world, state, at).is_none()
+    state.step(at) == Micro::Effected && crate::prove::act::done(world, state, at).is_none()
 }
 
 fn member(world: &World, at: usize) -> String {
@@ -149,9 +149,12 @@ fn sentence(world: &World, state: &State, action: Action) -> String {
         Action::Die(at) if goes_round(world, state, at) => {
             format!("{} finds that something is left and goes round again", step_name(world, at))
         }
+        Action::Die(at) if state.step(at) == Micro::Begun => {
+            format!("the executor dies in the middle of {}; the next attempt is another's", step_name(world, at))
+        }
         Action::Die(at) => {
             format!(
-                "the executor dies before it has written down that {} was done; another begins it again",
+                "the executor dies before it has written down that {} was done; the next attempt is another's",
                 step_name(world, at)
             )
         }
@@ -176,6 +179,8 @@ fn happening(world: &World, event: Event) -> String {
         Event::SoakOver => "the time of normal traffic is over".into(),
         Event::ServiceLands => "the service writes an old value back".into(),
         Event::ServiceDone => "the service has nothing more under way".into(),
+        Event::WindowShuts => "the key's window shuts".into(),
+        Event::WindowOpens => "the key's window opens".into(),
         Event::Sleeper(at) => {
             format!(
                 "a second executor, which slept since it began {}, wakes and writes what it meant to",
@@ -219,6 +224,7 @@ fn ending(world: &World, breach: Breach) -> String {
         Breach::OutOfOrder => "a fleet's turn comes before that of a fleet that the policy puts first".into(),
         Breach::SoakCut => "the old version is taken away while values, caches or normal traffic may need it".into(),
         Breach::Unswept => "a member is started without a sweep just before".into(),
+        Breach::OutsideWindow => "it happens outside the key's window".into(),
         Breach::TwoDown => "two members are down at once, by our own hand".into(),
         Breach::ClosedEarly => "the closing round is over while values are still being moved".into(),
         Breach::Uncounted => "the old version is disabled, and nobody counted whether anything is left under it".into(),
@@ -235,7 +241,6 @@ fn ending(world: &World, breach: Breach) -> String {
         Breach::KeptForEver
         | Breach::KeyOrder
         | Breach::Unapproved
-        | Breach::OutsideWindow
         | Breach::GateInSpan
         | Breach::EmptyProof
         | Breach::HoldsOne

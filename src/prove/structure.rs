@@ -94,7 +94,7 @@ pub(super) fn is_turn(world: &World, part: &Part) -> bool {
 }
 
 /// The class of a step, by what the world can do.
-fn class(world: &World, step: &Step) -> Risk {
+pub(super) fn class(world: &World, step: &Step) -> Risk {
     match &step.part {
         Part::Destroy => Risk::Irreversible,
         part if world.kind != Kind::First && is_turn(world, part) => Risk::Switch,

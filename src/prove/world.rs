@@ -57,6 +57,8 @@ pub struct Flaws {
     pub deadline_ignored: bool,
     /// Values that do not open are counted as moved.
     pub quarantine_forgotten: bool,
+    /// What was begun goes on in a new attempt without its gates being asked again.
+    pub begun_goes_on: bool,
 }
 
 /// One key's plan and the world it works in.

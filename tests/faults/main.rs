@@ -19,6 +19,7 @@ mod site;
 #[path = "../support/trouble.rs"]
 mod trouble;
 
+mod attempts;
 mod calm;
 mod clock;
 mod crash;

@@ -84,6 +84,12 @@ fn carried_out_with_faults() {
     refused_with("an_add_repeated_without_a_mark", quickstart.clone(), Flaws { add_twice: true, ..Flaws::default() });
     let quarantine_forgotten = Flaws { quarantine_forgotten: true, ..Flaws::default() };
     refused_with("a_quarantine_forgotten", quickstart, quarantine_forgotten);
+    let window = sound(&find("notelett"));
+    refused_with("a_begun_turn_gone_on_with", window, Flaws { begun_goes_on: true, ..Flaws::default() });
+    let mut span = find("uptrakit");
+    tamper::keys(&mut span, |key| key.window = Some("mek-maintenance".parse().unwrap()));
+    let span = sound(&span);
+    refused_with("a_begun_span_gone_on_with", span, Flaws { begun_goes_on: true, ..Flaws::default() });
     let stale_proof = Flaws { stale_proof: true, ..Flaws::default() };
     let mut pods = sound(&find("certautopilot"));
     drop(&mut pods, |part| restarts(part, Why::Learn));

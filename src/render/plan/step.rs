@@ -123,7 +123,7 @@ fn view(cases: &[Case<'_>], unit: &Unit, names: &Names, at: usize, step: &Step) 
     let (from, to) = (words::hour(first), words::hour(last));
     let when = if from == to { from } else { format!("{from} to {to}") };
     let needs = needs(names, step);
-    let (waits, deadline) = (waits(names, step), deadline(names, step, expected));
+    let (waits, deadline) = (waits(names, step), deadline(names, unit, step, expected));
     let cost = cost(cases, at);
     let undo = phrase::undo(step, unit).map(|undo| UndoView {
         possible: undo.possible,
@@ -206,14 +206,15 @@ fn waits(names: &Names, step: &Step) -> Vec<String> {
 }
 
 /// By when it must have opened, and what happens else.
-fn deadline(names: &Names, step: &Step, expected: &[Expected]) -> Option<String> {
+fn deadline(names: &Names, unit: &Unit, step: &Step, expected: &[Expected]) -> Option<String> {
     let within = step.gates.iter().find_map(|gate| match gate {
         Gate::NotAfter { within } => Some(*within),
         _ => None,
     })?;
-    let done = step.needs.iter().filter_map(|need| expected.get(need.step)).map(|expected| expected.done).max();
-    let by = done.map(|done| format!("{}, ", words::hour(within.after(done)))).unwrap_or_default();
-    let since = since(names, step);
+    let made = unit.making(step.key);
+    let begins = made.and_then(|made| expected.get(made)).map(|expected| expected.begins);
+    let by = begins.map(|begins| format!("{}, ", words::hour(within.after(begins)))).unwrap_or_default();
+    let since = made.map_or_else(|| "the run is opened".to_owned(), |made| format!("{} begins", names.short(made)));
     Some(format!("{by}{within} after {since}; if that is missed the run stops, with both versions open"))
 }
 
