@@ -12,7 +12,6 @@ use crate::cli::plan::PLAN_BYTES_MAX;
 use crate::cli::project;
 use crate::cli::show::unreadable;
 use crate::cli::wire;
-use crate::digest::Digest;
 use crate::disk;
 use crate::executor;
 use crate::executor::Desk;
@@ -20,6 +19,7 @@ use crate::executor::Ended;
 use crate::executor::Executor;
 use crate::fault::Fault;
 use crate::journal::Clock as JournalClock;
+use crate::journal::Standing;
 use crate::model::KeyName;
 use crate::model::VersionId;
 use crate::plan::Document;
@@ -29,6 +29,7 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 /// The arguments of `apply`.
 #[derive(Debug, clap::Args)]
@@ -62,23 +63,53 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     let mut home = wire::home(folder, settings)?;
     let clock = crate::cli::wire::clock(&stop);
     let documents = match handed {
-        Some(document) => vec![document],
+        Some(document) => vec![Ok(document)],
         None => open_runs(&home)?,
     };
     if documents.is_empty() {
         console.out("No run is open. `keyrota plan` says what is due.");
         return Ok(Exit::Done);
     }
+    // One run that cannot go on keeps no other from it: each is tried, each is told, and the worst is the exit code.
     let mut exit = Exit::Done;
+    let mut sound = Vec::new();
     for document in documents {
-        same_policies(&read.project.policies, document.plan())?;
-        let mut desk = Desk::take(&mut home, clock.as_ref(), JournalClock::Real, &wire::actor(settings))?;
-        let now = desk.now();
-        desk.home().save_plan(&document.id(), document.bytes())?;
-        let approved = approval::grant(document, desk.ledger(), now, &named)?;
-        exit = exit.max(carry_out(folder, args, console, &approved, &mut desk, &stop)?);
+        let document = document.and_then(|document| {
+            same_policies(&read.project.policies, document.plan())?;
+            Ok(document)
+        });
+        match document {
+            Ok(document) => sound.push(document),
+            Err(fail) => exit = exit.max(console.fail(&fail)),
+        }
+    }
+    if sound.is_empty() {
+        return Ok(exit);
+    }
+    let mut desk = Desk::take(&mut home, clock.as_ref(), JournalClock::Real, &wire::actor(settings))?;
+    for document in sound {
+        let ended = one(folder, args, console, (document, &named), &mut desk, &stop);
+        exit = exit.max(ended.unwrap_or_else(|fail| console.fail(&fail)));
+        if stop.load(Ordering::SeqCst) {
+            break;
+        }
     }
     Ok(exit)
+}
+
+fn one(
+    folder: &Path,
+    args: &Args,
+    console: &mut Console,
+    (document, named): (Document, &[(KeyName, VersionId)]),
+    desk: &mut Desk<'_>,
+    stop: &Arc<AtomicBool>,
+) -> Result<Exit, Fail> {
+    let now = desk.now();
+    let approved = approval::grant(document, desk.ledger(), now, named)?;
+    // Only what may be carried out is kept beside the journal.
+    desk.home().save_plan(&approved.id(), approved.bytes())?;
+    carry_out(folder, args, console, &approved, desk, stop)
 }
 
 fn carry_out(
@@ -108,25 +139,22 @@ fn carry_out(
         Ended::AtGate { .. } => Exit::Done,
         Ended::Late { .. } => Exit::Refused,
         Ended::Failed { failed, .. } => {
-            let refused = failed.iter().all(|(_, fault)| fault.remedy == crate::fault::Remedy::GiveUp);
-            if refused { Exit::Refused } else { Exit::Failed }
+            failed.into_iter().map(|(_, fault)| Fail::Fault(fault).exit()).max().unwrap_or(Exit::Failed)
         }
     })
 }
 
 /// The plans of every open run, as the home keeps them.
-fn open_runs(home: &impl Home) -> Result<Vec<Document>, Fail> {
+fn open_runs(home: &impl Home) -> Result<Vec<Result<Document, Fail>>, Fail> {
     let ledger = crate::journal::ledger(&home.read()?)?;
-    let mut documents = Vec::new();
-    for standing in ledger.open() {
-        let id: Digest = standing.plan;
-        let Some(bytes) = home.plan(&id)? else {
+    let plan = |standing: &Standing| -> Result<Document, Fail> {
+        let Some(bytes) = home.plan(&standing.plan)? else {
             let why = format!("run `{}` is open, and its plan is not in the home", standing.run);
             return Err(Fail::refused(why, "hand it over again: `keyrota apply PLAN`"));
         };
-        documents.push(Document::read(bytes).map_err(unreadable)?);
-    }
-    Ok(documents)
+        Document::read(bytes).map_err(unreadable)
+    };
+    Ok(ledger.open().map(plan).collect())
 }
 
 /// A policy that changed since the plan was drawn stops it: what was reviewed is not what is meant today.

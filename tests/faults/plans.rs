@@ -131,7 +131,77 @@ fn a_plan_that_the_world_has_left_behind_says_what_changed() {
 fn what_happens_to_another_key_voids_nothing() {
     let folder = project::folder();
     let project = project(folder.path());
-    // A second key with a folder and a table of its own.
+    with_another_key(&project);
+    let (file, other) = (folder.path().join("plan.json"), folder.path().join("other.json"));
+    let (file, other) = (file.to_str().unwrap(), other.to_str().unwrap());
+    binary::plan(&project.at, file);
+    let drawn = binary::run(&project.at, &["plan", "--key", "other/kek", "-o", other]);
+    assert!(drawn.status.success(), "{}", said(&drawn));
+    let done = binary::run(&project.at, &["apply", other, "--wait"]);
+    assert!(done.status.success(), "{}", said(&done));
+    let done = binary::run(&project.at, &["apply", file, "--wait"]);
+    assert!(done.status.success(), "{}", said(&done));
+    assert_eq!(project.rows(), [("v2".to_owned(), 50)].into());
+}
+
+/// One run's policy was changed and its plan is gone from the home: the other run goes on, both are told, and the worst is
+/// the exit code.
+#[test]
+fn a_run_that_cannot_go_on_keeps_no_other_from_it() {
+    let folder = project::folder();
+    let project = project(folder.path());
+    with_another_key(&project);
+    let (file, other) = (folder.path().join("plan.json"), folder.path().join("other.json"));
+    let (file, other) = (file.to_str().unwrap(), other.to_str().unwrap());
+    binary::plan(&project.at, file);
+    let drawn = binary::run(&project.at, &["plan", "--key", "other/kek", "-o", other]);
+    assert!(drawn.status.success(), "{}", said(&drawn));
+    for plan in [file, other] {
+        let begun = binary::run(&project.at, &["apply", plan]);
+        assert_eq!(begun.status.code(), Some(0), "{}", said(&begun));
+    }
+    for (policy, key) in [("policies/app.toml", "app"), ("policies/other.toml", "other")] {
+        let text = fs::read_to_string(project.at.join(policy)).unwrap();
+        fs::write(project.at.join(policy), text.replace("after = \"1s\"", "after = \"2s\"")).unwrap();
+        let both = binary::run(&project.at, &["apply", "--exit-code"]);
+        let told = said(&both);
+        assert_eq!(both.status.code(), Some(5), "{told}");
+        assert!(told.contains(&format!("`{policy}` changed since the plan was drawn")), "{told}");
+        let goes_on = if key == "app" { "other/kek/" } else { "app/kek/" };
+        assert!(told.contains(goes_on) && !told.contains(&format!("  {key}/kek/")), "{told}");
+        fs::write(project.at.join(policy), text).unwrap();
+    }
+    let done = binary::run(&project.at, &["apply", "--wait"]);
+    assert!(done.status.success(), "{}", said(&done));
+    assert_eq!(project.rows(), [("v2".to_owned(), 50)].into());
+}
+
+/// What is not granted leaves nothing behind.
+#[test]
+fn a_plan_that_may_not_be_carried_out_is_not_kept() {
+    let folder = project::folder();
+    let project = project(folder.path());
+    let file = folder.path().join("plan.json");
+    let file = file.to_str().unwrap();
+    binary::plan(&project.at, file);
+    let done = binary::run(&project.at, &["apply", file, "--wait"]);
+    assert!(done.status.success(), "{}", said(&done));
+    let kept = || project::files(&project.at.join(".keyrota/plans")).len();
+    assert_eq!(kept(), 1);
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    let drawn = binary::run(&project.at, &["plan", "--destroy", "-o", file]);
+    assert!(drawn.status.success(), "{}", said(&drawn));
+    let denied = binary::run(&project.at, &["apply", file]);
+    assert_eq!(denied.status.code(), Some(5), "{}", said(&denied));
+    assert!(said(&denied).contains("--destroy app/kek@v1"), "{}", said(&denied));
+    assert_eq!(kept(), 1, "it was not granted");
+    let done = binary::run(&project.at, &["apply", file, "--wait", "--destroy", "app/kek@v1"]);
+    assert!(done.status.success(), "{}", said(&done));
+    assert_eq!(kept(), 2);
+}
+
+/// A second key with a folder and a table of its own.
+fn with_another_key(project: &Project) {
     let policy = fs::read_to_string(project.at.join("policies/app.toml")).unwrap();
     let policy = policy.replace("name = \"app\"", "name = \"other\"").replace("at = \"keys\"", "at = \"keys-other\"");
     let policy = policy.replace("table = \"data_keys\"", "table = \"other_keys\"");
@@ -144,16 +214,6 @@ fn what_happens_to_another_key_voids_nothing() {
     assert!(make.args(["-a", "keys", "keys-other"]).current_dir(&project.at).status().unwrap().success());
     // The same bytes under two names would be one key; this one is its own.
     fs::write(project.at.join("keys-other/v1.key"), b"CANARY/another-key-encryption-k!").unwrap();
-    let (file, other) = (folder.path().join("plan.json"), folder.path().join("other.json"));
-    let (file, other) = (file.to_str().unwrap(), other.to_str().unwrap());
-    binary::plan(&project.at, file);
-    let drawn = binary::run(&project.at, &["plan", "--key", "other/kek", "-o", other]);
-    assert!(drawn.status.success(), "{}", said(&drawn));
-    let done = binary::run(&project.at, &["apply", other, "--wait"]);
-    assert!(done.status.success(), "{}", said(&done));
-    let done = binary::run(&project.at, &["apply", file, "--wait"]);
-    assert!(done.status.success(), "{}", said(&done));
-    assert_eq!(project.rows(), [("v2".to_owned(), 50)].into());
 }
 
 #[test]
