@@ -11,9 +11,14 @@ pub use facts::facts;
 
 pub use crate::decision::calendar;
 
+use crate::plan::Part;
+use crate::plan::Step;
 use crate::plan::Unit;
+use crate::plan::Waiting;
 use crate::plan::progress::At;
 use crate::plan::progress::Progress;
+use crate::plan::step::Why;
+use crate::policy::meant::check::When;
 
 /// How a step's gates stand, all together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,6 +36,8 @@ pub enum Door {
 pub enum Next {
     /// These steps are ready: begin or go on with them.
     Perform(Vec<usize>),
+    /// These steps were done too early: their undo comes first.
+    TakeBack(Vec<usize>),
     /// Nothing is ready before one of these steps' gates opens.
     Wait(Vec<usize>),
     /// It stops here, and says why.
@@ -51,11 +58,13 @@ pub enum Stop {
 /// What happens next in a unit. `doors` has one entry a step.
 #[must_use]
 pub fn next(unit: &Unit, progress: &Progress, doors: &[Door]) -> Next {
-    let (mut ready, mut waiting, mut late, mut failed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut ready, mut waiting, mut late) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut failed, mut back) = (Vec::new(), Vec::new());
     for index in 0..unit.steps.len() {
         match progress.at(index) {
             At::Done => continue,
             At::Failed => failed.push(index),
+            At::Back => back.push(index),
             // Nothing is repeated: what took is written down, and what must not stay halfway is finished.
             At::Took => ready.push(index),
             // What was begun and is not known to have taken is a new attempt: its gates are asked like any other's.
@@ -73,6 +82,9 @@ pub fn next(unit: &Unit, progress: &Progress, doors: &[Door]) -> Next {
     if !failed.is_empty() {
         return Next::Stop(Stop::Failed(failed));
     }
+    if !back.is_empty() {
+        return Next::TakeBack(back);
+    }
     if !late.is_empty() {
         return Next::Stop(Stop::Late(late));
     }
@@ -87,6 +99,34 @@ pub fn next(unit: &Unit, progress: &Progress, doors: &[Door]) -> Next {
 pub fn may_begin(unit: &Unit, progress: &Progress, step: usize) -> bool {
     let planned = unit.steps.get(step);
     planned.is_some_and(|planned| planned.needs.iter().all(|need| progress.at(need.step) == At::Done))
+}
+
+/// The steps that are ahead again when this one is taken back, or has found that another round is needed: the closing
+/// round, what a service moves before it, and everything that rested on nothing being left.
+#[must_use]
+pub fn round(unit: &Unit, step: usize) -> Vec<usize> {
+    let Some(planned) = unit.steps.get(step) else { return Vec::new() };
+    let moves = |part: &Part| {
+        matches!(part, Part::Rewrap { service: true } | Part::Wait { until: Waiting::Landed } | Part::Close)
+    };
+    let rests = |part: &Part| {
+        matches!(
+            part,
+            Part::Wait { until: Waiting::Soak | Waiting::Forgotten { .. } }
+                | Part::Check { when: When::Moved | When::Retired, .. }
+                | Part::Withdraw { .. }
+                | Part::Restart { why: Why::Forget, .. }
+                | Part::Retire
+                | Part::Recount
+        )
+    };
+    let retired = planned.part == Part::Retire;
+    let mine = || unit.steps.iter().enumerate().filter(|(_, other)| other.key == planned.key);
+    // Where a service's move is the turn, the last look at the world comes before it again.
+    let turns = mine().any(|(_, other)| other.turn && other.part == Part::Rewrap { service: true });
+    let looks = |part: &Part| turns && matches!(part, Part::Check { when: When::Before, again: true });
+    let again = |other: &Step| moves(&other.part) || looks(&other.part) || retired && rests(&other.part);
+    mine().filter(|(_, other)| again(other)).map(|(at, _)| at).collect()
 }
 
 #[cfg(test)]

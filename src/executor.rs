@@ -15,6 +15,7 @@ pub mod perform;
 pub mod rewrap;
 pub mod scene;
 pub mod told;
+mod undo;
 pub mod values;
 pub mod versions;
 
@@ -43,6 +44,7 @@ use crate::plan::Unit;
 use crate::plan::progress::At;
 use crate::port::world::World;
 use along::Attempt;
+use along::Place;
 use batch::Ready;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -87,6 +89,12 @@ pub fn run(executor: &mut Executor<'_, '_>) -> Result<Ended, Fault> {
         if next.finished {
             return finish(executor);
         }
+        if !stopping && !next.back.is_empty() {
+            for place in next.back {
+                undo::take_back(executor, &names, &standing, place, &mut attempt)?;
+            }
+            continue;
+        }
         if stopping || next.ready.is_empty() {
             let Next { held, .. } = &next;
             if !stopping && executor.wait && next.late.is_empty() && !held.is_empty() && attempt.failed.is_empty() {
@@ -105,6 +113,8 @@ pub fn run(executor: &mut Executor<'_, '_>) -> Result<Ended, Fault> {
 #[derive(Default)]
 struct Next {
     ready: Vec<Ready>,
+    /// Retirements that are taken back before anything else.
+    back: Vec<Place>,
     held: Vec<Held>,
     late: Vec<Held>,
     /// Proofs that could not be read, by the step that waits for them.
@@ -137,6 +147,7 @@ fn look(
                 let took = |step| progress.at(step) == At::Took;
                 next.ready.extend(steps.into_iter().map(|step| Ready { place: (at, step), took: took(step) }));
             }
+            course::Next::TakeBack(steps) => next.back.extend(steps.into_iter().map(|step| (at, step))),
             course::Next::Wait(steps) => next.held.extend(steps.into_iter().filter_map(hold)),
             course::Next::Stop(Stop::Late(steps)) => next.late.extend(steps.into_iter().filter_map(hold)),
         }

@@ -28,6 +28,7 @@ pub use step::Step;
 pub use step::Waiting;
 
 use crate::decision::Decision;
+use crate::model::Act;
 use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::VersionId;
@@ -113,6 +114,13 @@ impl Unit {
             Some(key) => format!("{}/{number}-{}", key.name, step.part.act()),
             None => format!("{number}-{}", step.part.act()),
         }
+    }
+
+    /// The name of an act on a key that the plan draws no step for: the undo of one, or a version discarded.
+    #[must_use]
+    pub fn name_beside(&self, key: usize, act: Act) -> String {
+        let number = self.steps.iter().filter(|step| step.key == key).count() + 1;
+        self.keys.get(key).map_or_else(String::new, |planned| format!("{}/{number}-{act}", planned.name))
     }
 
     /// The step that makes a key's new version: what members count from who write with it by themselves.

@@ -5,7 +5,9 @@
 
 pub mod act;
 mod alike;
+mod before;
 pub mod event;
+mod gate;
 pub mod judge;
 mod keys;
 pub mod model;
@@ -14,6 +16,7 @@ pub mod state;
 pub mod story;
 mod structure;
 pub mod timing;
+mod undo;
 pub mod world;
 
 pub use judge::Breach;

@@ -12,11 +12,14 @@ use crate::fault::Fault;
 use crate::journal::Standing;
 use crate::journal::Stands;
 use crate::journal::StepName;
+use crate::model::Act;
 use crate::model::Hour;
+use crate::plan::Part;
 use crate::plan::Unit;
 use crate::plan::progress::At;
 use crate::plan::progress::Progress;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// A step by the place of its unit and its own.
 pub(super) type Place = (usize, usize);
@@ -26,6 +29,10 @@ pub(super) type Place = (usize, usize);
 pub(super) struct Attempt {
     /// What failed in it: not tried again in it.
     pub(super) failed: BTreeMap<Place, Fault>,
+    /// Retirements that were found to have been too early.
+    pub(super) back: BTreeSet<Place>,
+    /// How often a closing round found in it that a service has to move more.
+    pub(super) rounds: BTreeMap<Place, u32>,
     /// What was begun before it, and whether the world shows that it took. Looked at once.
     looked: BTreeMap<Place, Result<bool, String>>,
 }
@@ -44,8 +51,22 @@ pub fn progress(unit: &Unit, names: &[String], standing: &Standing) -> Progress 
                 Stands::Done { .. } => At::Done,
             },
         );
+        // An undo that was begun is finished first, whatever the next look would say.
+        if unit.steps.get(step).is_some_and(|step| step.part == Part::Retire) && undo_begun(unit, step, standing) {
+            progress.put(step, At::Back);
+        }
     }
     progress
+}
+
+fn undo_begun(unit: &Unit, retire: usize, standing: &Standing) -> bool {
+    let name = undo_name(unit, retire).map(|name| standing.step(&name).stands.clone());
+    matches!(name, Some(Stands::Begun { .. } | Stands::Failed { .. }))
+}
+
+/// The name of the act by which a retirement is taken back.
+pub(super) fn undo_name(unit: &Unit, retire: usize) -> Option<StepName> {
+    unit.name_beside(unit.steps.get(retire)?.key, Act::Enable).parse().ok()
 }
 
 /// When a unit's steps were begun and done, by the journal.
@@ -64,6 +85,9 @@ pub fn times(unit: &Unit, names: &[String], standing: &Standing) -> Times {
 impl Attempt {
     /// What this attempt knows better than the journal.
     pub(super) fn overlay(&self, at: usize, progress: &mut Progress) {
+        for (_, step) in self.back.range((at, 0)..=(at, usize::MAX)) {
+            progress.put(*step, At::Back);
+        }
         for ((_, step), _) in self.failed.range((at, 0)..=(at, usize::MAX)) {
             progress.put(*step, At::Failed);
         }

@@ -10,6 +10,7 @@ use crate::executor::perform::Chosen;
 use crate::executor::perform::Outcome;
 use crate::executor::scene::Scene;
 use crate::executor::told::Told;
+use crate::executor::undo;
 use crate::fault::Fault;
 use crate::journal::Event;
 use crate::journal::Opened;
@@ -120,11 +121,12 @@ fn act(executor: &mut Executor<'_, '_>, begun: Begun<'_>, this: &mut Attempt) ->
     executor.screen.tell(&Told::Begins { step: step.as_str(), part: &scene.step.part });
     match perform::act(executor, &scene, &step, chosen)? {
         Outcome::Done { facts, change } => {
-            let done = Event::Done { step: step.clone(), attempt, facts: facts.clone(), change };
+            let done = Event::Done { step: step.clone(), attempt, facts: facts.clone(), change, undone: Vec::new() };
             executor.desk.say(vec![done])?;
             executor.screen.tell(&Told::Done { step: step.as_str(), part: &scene.step.part, facts: &facts });
         }
         Outcome::Stopped => return Ok(false),
+        Outcome::Late(fault) => undo::found_late(executor, (place, &scene, &step, attempt), fault, this)?,
         Outcome::Failed(fault) => {
             executor.desk.say(vec![Event::Failed { step: step.clone(), attempt, fault: fault.clone() }])?;
             executor.screen.tell(&Told::Failed { step: step.as_str(), fault: &fault });

@@ -174,8 +174,7 @@ fn discard(
     world: &dyn World,
     desk: &mut Desk<'_>,
 ) -> Result<Result<(), Fault>, Fault> {
-    let number = unit.steps.iter().filter(|step| step.key == at).count().saturating_add(1);
-    let name = format!("{}/{number}-{}", planned.name, crate::model::Act::Discard);
+    let name = unit.name_beside(at, crate::model::Act::Discard);
     let step: StepName = name.parse().map_err(|why: String| Fault::report_bug(format!("name step `{name}`"), why))?;
     let attempt = standing.step(&step).attempts.saturating_add(1);
     let change = Change::Discard { version: made.clone() };
@@ -192,7 +191,7 @@ fn discard(
         return Ok(Err(fault));
     }
     let change = vec![(planned.name.clone(), change)];
-    desk.say(vec![Event::Done { step, attempt, facts: Default::default(), change }])?;
+    desk.say(vec![Event::Done { step, attempt, facts: Default::default(), change, undone: Vec::new() }])?;
     Ok(Ok(()))
 }
 

@@ -40,15 +40,18 @@ pub(super) fn count(
 
 /// Counts that nothing is under the old version.
 pub(super) fn recount(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
-    match left(executor, scene)? {
-        Ok(()) => Ok(Outcome::done()),
-        Err(fault) => Ok(fault.into()),
-    }
+    Ok(match left(executor, scene)? {
+        Ok(None) => Outcome::done(),
+        Ok(Some(fault)) | Err(fault) => Outcome::Failed(fault),
+    })
 }
 
-/// Nothing where nothing is left, or what is.
-pub(super) fn left(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result<Result<(), Fault>, Fault> {
-    let Ok(old) = scene.old_version() else { return Ok(Ok(())) };
+/// What is left under the old version, as a fault to tell; nothing where nothing is, or why that could not be counted.
+///
+/// # Errors
+/// The journal failed.
+pub(super) fn left(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result<Result<Option<Fault>, Fault>, Fault> {
+    let Ok(old) = scene.old_version() else { return Ok(Ok(None)) };
     let target = scene.expected.current().map_or_else(|| old.clone(), |version| version.id.clone());
     let lots = match lots(executor.world, scene, &target) {
         Ok(lots) => lots,
@@ -68,14 +71,14 @@ pub(super) fn left(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result
         found = found.saturating_add(under.saturating_sub(accepted));
     }
     if found == 0 {
-        return Ok(Ok(()));
+        return Ok(Ok(None));
     }
     let doing = format!("find nothing left under `{old}` of `{}`", scene.name());
     let hint = format!(
         "`keyrota quarantine list` names what does not open; `keyrota why {}@{old}` tells the rest",
         scene.name()
     );
-    Ok(Err(Fault::ask_operator(doing, format!("{found} values are, or may be, under it")).hint(hint)))
+    Ok(Ok(Some(Fault::ask_operator(doing, format!("{found} values are, or may be, under it")).hint(hint))))
 }
 
 /// How many of the values that were counted are among those that somebody accepted as lost. Each is looked at again, so

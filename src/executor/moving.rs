@@ -13,13 +13,16 @@ use crate::executor::rewrap::Progress;
 use crate::executor::rewrap::Quarantined;
 use crate::executor::scene::Scene;
 use crate::executor::told::Told;
+use crate::executor::values::Lot;
 use crate::executor::values::lots;
 use crate::executor::values::place;
 use crate::fault::Fault;
+use crate::inventory::Mover;
 use crate::journal::Event;
 use crate::journal::Facts;
 use crate::journal::StepName;
 use crate::model::Name;
+use crate::plan::Part;
 use std::sync::atomic::Ordering;
 
 /// Who follows a rewrap for the journal and the screen.
@@ -86,7 +89,7 @@ pub(super) fn rewrap(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &
 pub(super) fn sweep(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<(), Fault> {
     match move_all(executor, scene, step)? {
         Outcome::Failed(fault) => Err(fault),
-        Outcome::Done { .. } | Outcome::Stopped => Ok(()),
+        Outcome::Done { .. } | Outcome::Stopped | Outcome::Late(_) => Ok(()),
     }
 }
 
@@ -100,7 +103,10 @@ fn move_all(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName)
         Err(fault) => return Ok(fault.into()),
     };
     let (mut moved, mut rounds) = (0_u64, 0_u64);
-    for lot in &lots {
+    // What a service moves was asked of it in a step of its own; here is only looked whether it has.
+    let theirs =
+        |lot: &&Lot<'_>| scene.step.part != Part::Rewrap { service: true } && lot.store.mover() == Mover::Itself;
+    for lot in lots.iter().filter(|lot| !theirs(lot)) {
         let keeper = match keeper(executor, scene, &lot.name) {
             Ok(keeper) => keeper,
             Err(fault) => return Ok(fault.into()),
@@ -146,10 +152,12 @@ fn move_all(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName)
 /// version.
 pub(super) fn close(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
     match move_all(executor, scene, step)? {
-        Outcome::Done { facts, change } => match counting::left(executor, scene)? {
-            Ok(()) => Ok(Outcome::Done { facts, change }),
-            Err(fault) => Ok(fault.into()),
-        },
+        Outcome::Done { facts, change } => Ok(match counting::left(executor, scene)? {
+            Ok(None) => Outcome::Done { facts, change },
+            // A service moves what it left, and what it had under way lands, before anybody looks again.
+            Ok(Some(found)) if scene.by_service => Outcome::Late(found),
+            Ok(Some(fault)) | Err(fault) => Outcome::Failed(fault),
+        }),
         other => Ok(other),
     }
 }

@@ -24,27 +24,33 @@ use crate::port::world::World;
 /// How often a member is asked whether it is well again.
 const ASK_AGAIN: Span = Span::seconds(1);
 
-/// Asks the key's checks of a moment.
-pub(super) fn check(world: &dyn World, scene: &Scene<'_>, when: When) -> Result<Outcome, Fault> {
+/// Asks the key's checks of a moment: what passed, or the first that did not.
+///
+/// # Errors
+/// One could not be asked, which says nothing about the key.
+pub(super) fn check(world: &dyn World, scene: &Scene<'_>, when: When) -> Result<Result<Told, Fault>, Fault> {
     let probe = world.probe(scene.name())?;
     let mut told = Told::new();
     for check in scene.key.checks.iter().filter(|check| check.when.contains(&when)) {
         let answer = probe.ask(check, &scene.plain_facts())?;
         if !answer.passed {
             let doing = format!("pass check `{}` of `{}`", check.name, scene.name());
-            return Err(
-                Fault::ask_operator(doing, answer.saw).hint("mend what it names, then run `keyrota apply` again")
-            );
+            let fault = Fault::ask_operator(doing, answer.saw);
+            return Ok(Err(fault.hint("mend what it names, then run `keyrota apply` again")));
         }
         told.insert(check.name.to_string(), "passed".into());
     }
-    Ok(Outcome::Done { facts: told, change: Vec::new() })
+    Ok(Ok(told))
 }
 
-/// Brings the new version to every member of a fleet.
-pub(super) fn deliver(world: &dyn World, scene: &Scene<'_>, name: &Name) -> Result<Outcome, Fault> {
+/// Brings a version to every member of a fleet.
+pub(super) fn deliver(
+    world: &dyn World,
+    scene: &Scene<'_>,
+    name: &Name,
+    version: &VersionId,
+) -> Result<Outcome, Fault> {
     let fleet = scene.fleet(name)?;
-    let version = scene.new_version()?;
     let port = world.fleet(scene.name(), name)?;
     let gives = fleet.deliver.as_ref().is_some_and(|deliver| deliver.gives != Gives::Nothing);
     let expected = scene.fingerprint(version);
@@ -62,7 +68,7 @@ pub(super) fn deliver(world: &dyn World, scene: &Scene<'_>, name: &Name) -> Resu
         let delivered = port.deliver(&member, &scene.facts(version).with_member(&member), material.as_ref())?;
         let fingerprint = delivered.proven.as_ref();
         if fingerprint.is_some() && expected.is_some() && fingerprint != expected {
-            let why = "what it says it holds now is not the new version";
+            let why = "what it says it holds now is another";
             return Err(Fault::ask_operator(format!("deliver `{version}` to `{member}`"), why));
         }
         told.insert(

@@ -8,12 +8,14 @@ use crate::executor::scene::Scene;
 use crate::executor::values;
 use crate::executor::versions;
 use crate::fault::Fault;
+use crate::journal::Fact;
 use crate::journal::Facts;
 use crate::journal::Mark;
 use crate::journal::StepName;
 use crate::journal::StepRecord;
 use crate::model::Change;
 use crate::model::KeyName;
+use crate::plan::Kind;
 use crate::plan::Part;
 use crate::policy::meant::check::When;
 use crate::port::backend::Prepared;
@@ -59,6 +61,8 @@ pub(super) enum Outcome {
     Stopped,
     /// It failed.
     Failed(Fault),
+    /// It looked, and found what must not be: the retirement before it is taken back, or a service has to move more.
+    Late(Fault),
 }
 
 impl Outcome {
@@ -104,18 +108,27 @@ pub(super) fn act(
     let world = executor.world;
     let outcome = match &scene.step.part {
         Part::Wait { .. } => Ok(Outcome::done()),
-        Part::Check { when, .. } => people::check(world, scene, *when),
+        Part::Check { when, .. } => people::check(world, scene, *when).map(|passed| match passed {
+            Ok(facts) => Outcome::Done { facts, change: Vec::new() },
+            Err(fault) if *when == When::Retired => Outcome::Late(fault),
+            Err(fault) => Outcome::Failed(fault),
+        }),
         Part::Add => versions::add(executor, scene, chosen),
         Part::Enable | Part::Switch => versions::change(executor, scene),
         Part::Retire | Part::Destroy => match versions::is_done(world, scene) {
             Ok(true) => versions::change(executor, scene),
             Ok(false) => match look_again(executor, scene, step)? {
+                Outcome::Done { facts, .. } if moved(&facts) => {
+                    let why = "values turned up under it after the closing round, and were moved just now";
+                    let fault = Fault::retry(format!("disable a version of `{}`", scene.name()), why);
+                    return Ok(Outcome::Late(fault.hint("it is waited for anew before the version is disabled")));
+                }
                 Outcome::Done { .. } => versions::change(executor, scene),
                 other => return Ok(other),
             },
             Err(fault) => Err(fault),
         },
-        Part::Deliver { fleet } => people::deliver(world, scene, fleet),
+        Part::Deliver { fleet } => scene.new_version().and_then(|new| people::deliver(world, scene, fleet, new)),
         Part::Withdraw { fleet } => people::withdraw(world, scene, fleet),
         Part::Restart { fleet, member, .. } => people::restart(executor, scene, step, fleet, member.as_ref()),
         Part::Point { fleet, member } => people::point(world, scene, fleet, member.as_ref()),
@@ -123,16 +136,45 @@ pub(super) fn act(
         Part::Keep => values::keep(executor, scene),
         Part::Rewrap { .. } | Part::Sweep { .. } => return moving::rewrap(executor, scene, step),
         Part::Close => return moving::close(executor, scene, step),
-        Part::Recount => return counting::recount(executor, scene),
+        Part::Recount => {
+            return Ok(match (counting::left(executor, scene)?, &scene.planned.kind) {
+                (Ok(None), _) => Outcome::done(),
+                (Ok(Some(found)), Kind::Destroy) => Outcome::Failed(found),
+                (Ok(Some(found)), _) => Outcome::Late(found),
+                (Err(fault), _) => Outcome::Failed(fault),
+            });
+        }
     };
     Ok(outcome.unwrap_or_else(Outcome::Failed))
+}
+
+fn moved(facts: &Facts) -> bool {
+    matches!(facts.get("moved"), Some(Fact::Count(moved)) if *moved > 0)
+}
+
+/// So often a retirement is taken back in one run; after that a person has to say what still needs the version.
+const UNDONE_MAX: u32 = 3;
+
+fn needed(scene: &Scene<'_>, undone: u32) -> Fault {
+    let (name, old) = (scene.name(), scene.old.as_ref().map(ToString::to_string).unwrap_or_default());
+    let why = format!("it was disabled {undone} times, and enabled again each time because something still needed it");
+    let hint = format!(
+        "`{old}` stays enabled; `keyrota why {name}@{old}` tells what needs it, `keyrota cancel` keeps it as it is"
+    );
+    Fault::give_up(format!("disable `{old}` of `{name}`"), why).hint(hint)
 }
 
 /// The last look before a version is taken out of use. The step that moved or counted may have been done weeks ago: a run
 /// stops where it is stopped, and meanwhile a backup may come back or a late writer land.
 fn look_again(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
-    if scene.step.part == Part::Destroy
-        && let Err(fault) = people::check(executor.world, scene, When::Before)
+    let when = if scene.step.part == Part::Destroy { When::Before } else { When::Retired };
+    let undone = executor.desk.standing(executor.approved.id()).map_or(0, |standing| standing.step(step).undone);
+    if undone >= UNDONE_MAX {
+        return Ok(needed(scene, undone).into());
+    }
+    // What failed while the version was disabled has to pass before it is disabled again.
+    if (when == When::Before || undone > 0)
+        && let Err(fault) = people::check(executor.world, scene, when).unwrap_or_else(Err)
     {
         return Ok(fault.into());
     }

@@ -43,6 +43,8 @@ pub struct Scene<'a> {
     pub sees_values: bool,
     /// Whether members that hold one version take turns once values are moved: a span that must not be left halfway.
     pub spans: bool,
+    /// Whether a service moves values of its own: then a closing round of ours looks and does not move those.
+    pub by_service: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -84,7 +86,10 @@ impl<'a> Scene<'a> {
         let sees_values = unit.steps.iter().any(sees);
         let sweeps = |other: &Step| other.key == step.key && matches!(other.part, Part::Sweep { .. });
         let spans = unit.steps.iter().any(sweeps);
-        Ok(Self { step, planned, policy, key, old: planned.old.clone(), new, expected, since, sees_values, spans })
+        let asks = |other: &Step| other.key == step.key && other.part == Part::Rewrap { service: true };
+        let by_service = unit.steps.iter().any(asks);
+        let old = planned.old.clone();
+        Ok(Self { step, planned, policy, key, old, new, expected, since, sees_values, spans, by_service })
     }
 
     /// The key's whole name.

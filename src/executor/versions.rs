@@ -90,7 +90,15 @@ pub(super) fn is_done(world: &dyn World, scene: &Scene<'_>) -> Result<bool, Faul
 
 /// Switches, disables, enables or destroys.
 pub(super) fn change(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
-    let change = wanted(scene)?;
+    make(executor, scene, wanted(scene)?)
+}
+
+/// Enables the old version again.
+pub(super) fn enable(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+    make(executor, scene, Change::Enable { version: scene.old_version()?.clone() })
+}
+
+fn make(executor: &Executor<'_, '_>, scene: &Scene<'_>, change: Change) -> Result<Outcome, Fault> {
     let backend = executor.world.backend(scene.name(), &scene.key.backend)?;
     let seen = backend.look(&scene.key.at)?.key;
     let after = scene.expected.after(&change);

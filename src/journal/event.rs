@@ -92,6 +92,9 @@ pub enum Event {
         /// What it did to versions. The turn says `switch` here, also where it is a rewrap or a fleet's pointer.
         #[serde(default)]
         change: Vec<(KeyName, Change)>,
+        /// The steps that are ahead again by it: it took one of them back, or found that another round is needed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        undone: Vec<StepName>,
     },
     /// A step could not act, or the world was not seen to change.
     Failed {

@@ -84,6 +84,8 @@ pub struct StepRecord {
     pub stands: Stands,
     /// How often it was begun.
     pub attempts: u32,
+    /// How often it was done, or tried, and put ahead again.
+    pub undone: u32,
     /// When it was begun for the first time: before that, it cannot have acted.
     pub first_begun: Option<Hour>,
     /// The marks of all attempts, each once: a retry may find any of them in the world.
@@ -116,6 +118,7 @@ pub struct Rewrapped {
 static PENDING: StepRecord = StepRecord {
     stands: Stands::Pending,
     attempts: 0,
+    undone: 0,
     first_begun: None,
     marks: Vec::new(),
     facts: Facts::new(),
@@ -181,7 +184,10 @@ impl Standing {
                 if let Some(step) = step_of(event) {
                     self.steps.entry(step.clone()).or_default().apply(event, entry.at);
                 }
-                if let Event::Done { change, .. } = event {
+                if let Event::Done { change, undone, .. } = event {
+                    for step in undone {
+                        self.steps.entry(step.clone()).or_default().undo();
+                    }
                     for (key, change) in change {
                         if let Change::Add { version, .. } = change {
                             self.made.insert(key.clone(), version.clone());
@@ -195,6 +201,14 @@ impl Standing {
 }
 
 impl StepRecord {
+    /// It is ahead again. What was tried before, and by which marks, stays known.
+    fn undo(&mut self) {
+        self.stands = Stands::Pending;
+        self.undone = self.undone.saturating_add(1);
+        self.facts.clear();
+        self.change.clear();
+    }
+
     fn apply(&mut self, event: &Event, at: Hour) {
         match event {
             Event::Intent { attempt, mark, .. } => {

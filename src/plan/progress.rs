@@ -18,6 +18,8 @@ pub enum At {
     Done,
     /// Tried in this attempt, and failed.
     Failed,
+    /// Done, and found to have been too early: it is taken back before anything else happens.
+    Back,
 }
 
 /// Where every step of a unit stands.

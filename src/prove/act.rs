@@ -1,22 +1,23 @@
-//! What the executor's acts do to the small world, and what must have been done before each of them. What is
-//! asked here follows from the policy and the world, never from the plan's rules: that is how a missing rule
-//! is noticed.
+//! What the executor's acts do to the small world.
 
 use crate::model;
 use crate::model::Risk;
-use crate::plan::Gate;
 use crate::plan::Kind;
 use crate::plan::Part;
-use crate::plan::Waiting;
 use crate::plan::step::Step;
 use crate::plan::step::Why;
 use crate::policy::meant::check::When;
 use crate::prove::Breach;
+use crate::prove::before::asked;
+use crate::prove::before::before_taking_away;
+use crate::prove::before::check;
+use crate::prove::before::commit;
+use crate::prove::before::finish;
+use crate::prove::before::take_out;
 use crate::prove::event::everybody;
 use crate::prove::event::knows_new;
-use crate::prove::event::knows_old;
-use crate::prove::event::lingers;
 use crate::prove::event::start;
+use crate::prove::gate::took;
 use crate::prove::state::Micro;
 use crate::prove::state::State;
 use crate::prove::state::flag;
@@ -107,28 +108,6 @@ pub fn effect(world: &World, state: &State, at: usize) -> Vec<State> {
     vec![next]
 }
 
-/// Whether the world shows that a step took which somebody left: as the real executor looks, before gates are asked.
-pub fn took(world: &World, state: &State, at: usize) -> bool {
-    let Some(step) = world.steps().get(at) else { return false };
-    match &step.part {
-        Part::Add => state.new.is_some(),
-        Part::Switch => state.new == Some(model::State::Current),
-        Part::Enable => state.old == Some(model::State::DecryptOnly),
-        Part::Retire => state.old == Some(model::State::Disabled),
-        Part::Destroy => state.old == Some(model::State::Destroyed),
-        Part::Point { .. } => {
-            let mut all = true;
-            each(world, step, |_, member| all &= state.member(member, POINTED));
-            all
-        }
-        Part::Rewrap { service: false } => {
-            let spans = world.steps().iter().any(|step| matches!(step.part, Part::Sweep { .. }));
-            !state.is(flag::STORE_OLD) || spans && state.is(flag::STORE_NEW)
-        }
-        _ => false,
-    }
-}
-
 /// A step is written down as done; nothing where it cannot be yet.
 pub fn done(world: &World, state: &State, at: usize) -> Option<State> {
     let mut next = state.clone();
@@ -168,7 +147,7 @@ pub fn done(world: &World, state: &State, at: usize) -> Option<State> {
 }
 
 /// Runs over the members that a step concerns.
-fn each(world: &World, step: &Step, mut then: impl FnMut(&Side, usize)) {
+pub(super) fn each(world: &World, step: &Step, mut then: impl FnMut(&Side, usize)) {
     let member = step.part.member().map(ToString::to_string);
     for (side, at) in everybody(world) {
         let name = side.members.get(at - side.first);
@@ -176,46 +155,6 @@ fn each(world: &World, step: &Step, mut then: impl FnMut(&Side, usize)) {
             then(side, at);
         }
     }
-}
-
-/// What must have been done before an act after which there is no easy way back.
-fn commit(world: &World, step: &Step, state: &mut State) {
-    // Once values lie under the new version, going on is not a turn any more.
-    let turn = is_turn(world, &step.part);
-    let turning = !state.is(flag::STORE_NEW) || step.part == Part::Destroy || turn;
-    if !turning {
-        return;
-    }
-    if world.checks.contains(&When::Before) && !state.is(flag::CHECKED) {
-        // Steps beside the turn that belong to it share its check.
-        let steps = || world.steps().iter().enumerate();
-        let turned = steps().any(|(at, step)| is_turn(world, &step.part) && state.step(at) == Micro::Done);
-        if turn || !turned {
-            state.breach(Breach::StaleCheck);
-        }
-    }
-    if matches!(world.kind, Kind::Rotate) && world.moves && !state.is(flag::OPENED) {
-        state.breach(Breach::Unopened);
-    }
-    let promotes = step.part == Part::Add;
-    if state.is(flag::GRACE) && turn && !promotes {
-        state.breach(Breach::GraceCut);
-    }
-    if !promotes && step.part != Part::Destroy {
-        for when in [When::Added, When::Readable] {
-            if !asked(world, state, when) {
-                state.breach(Breach::CheckSkipped(when));
-            }
-        }
-    }
-}
-
-fn asked(world: &World, state: &State, when: When) -> bool {
-    let mut steps = world.steps().iter().enumerate();
-    let done = steps.any(|(at, step)| {
-        matches!(step.part, Part::Check { when: w, .. } if w == when) && state.step(at) == Micro::Done
-    });
-    done || !world.asks(when)
 }
 
 fn add(world: &World, state: &mut State) {
@@ -245,7 +184,7 @@ const fn demoted(state: model::State) -> model::State {
 }
 
 /// Whether a fleet has come to know the new version.
-fn learned(state: &State, side: &Side) -> bool {
+pub(super) fn learned(state: &State, side: &Side) -> bool {
     let given = side.fleet.deliver.is_some();
     (side.first..side.first + side.members.len())
         .all(|at| (!given || state.member(at, GIVEN_NEW)) && (side.holds_one() || knows_new(side, state, at)))
@@ -297,6 +236,8 @@ fn restart(world: &World, state: &mut State, step: &Step, fleet: &crate::model::
 }
 
 fn rewrap(world: &World, mut next: State, closing: bool) -> Vec<State> {
+    // Values that somebody else moves are only looked at in the closing round.
+    let looks = world.by_service && closing;
     if next.new.is_none() || world.has_old && next.is(flag::STORE_OLD) && !next.old_opens() {
         next.breach(Breach::Impossible);
         return vec![next];
@@ -312,12 +253,12 @@ fn rewrap(world: &World, mut next: State, closing: bool) -> Vec<State> {
             next.set(flag::LANDING);
         }
     }
-    if !next.is(flag::STORE_OLD) {
+    if looks || !next.is(flag::STORE_OLD) {
         return vec![next];
     }
     next.set(flag::STORE_NEW | flag::MOVED_BY_US);
     let mut all = next.clone();
-    all.clear(flag::STORE_OLD);
+    all.clear(flag::STORE_OLD | flag::LATE);
     if world.flaws.quarantine_forgotten {
         return vec![next];
     }
@@ -350,140 +291,6 @@ fn withdraw(world: &World, state: &mut State, fleet: &crate::model::Name) {
     }
 }
 
-fn before_taking_away(world: &World, state: &mut State) {
-    if world.kind == Kind::Destroy {
-        return;
-    }
-    if state.is(flag::SOAK) || world.moves && !state.is(flag::CLOSED) {
-        state.breach(Breach::SoakCut);
-    }
-    if !asked(world, state, When::Moved) {
-        state.breach(Breach::CheckSkipped(When::Moved));
-    }
-}
-
-/// What must be so before the old version goes out of use.
-fn take_out(world: &World, state: &mut State) {
-    before_taking_away(world, state);
-    let holds = |side: &Side, at: usize| {
-        side.fleet.withdraw.is_some()
-            && (state.member(at, GIVEN_OLD) || !side.holds_one() && knows_old(side, state, at))
-    };
-    if everybody(world).any(|(side, at)| holds(side, at)) {
-        state.breach(Breach::CopiesLeft);
-    }
-}
-
-fn check(world: &World, state: &mut State, when: When, gates: &[Gate]) {
-    let true_now = match when {
-        When::Before => {
-            state.set(flag::LOOKED);
-            // A look at the world before the window opens is an old one when it does.
-            let waits = world.window.is_some() && world.kind != Kind::Destroy;
-            if !waits || gates.iter().any(|gate| matches!(gate, Gate::Window { .. })) || world.kind == Kind::First {
-                state.set(flag::CHECKED);
-            }
-            true
-        }
-        When::Added => state.new.is_some(),
-        When::Readable => world.fleets.iter().all(|side| side.at_start() || learned(state, side)),
-        When::Switched => turned(world, state),
-        When::Written => everybody(world).all(|(side, at)| !side.writes() || has_written(world, state, side, at)),
-        When::Moved => state.is(flag::CLOSED),
-        When::Retired => state.old == Some(model::State::Disabled),
-    };
-    if !true_now {
-        state.breach(Breach::CheckEarly(when));
-    }
-}
-
-/// Whether all acts of the turn are done, and what follows by restart was restarted.
-fn turned(world: &World, state: &State) -> bool {
-    world.steps().iter().enumerate().all(|(at, step)| {
-        let part = matches!(step.part, Part::Switch | Part::Point { .. } | Part::Restart { why: Why::Follow, .. });
-        !(is_turn(world, &step.part) || part) || state.step(at) == Micro::Done
-    })
-}
-
-/// Whether a member writes under the new version only. One that counts for itself may begin to count anew whenever it
-/// starts: of it only the wait is known to be over.
-fn has_written(world: &World, state: &State, side: &Side, at: usize) -> bool {
-    if !side.has_fuse() {
-        return state.member(at, WRITES_NEW) && !state.member(at, FLIGHT);
-    }
-    world.steps().iter().enumerate().any(|(at, step)| {
-        let wait = matches!(&step.part, Part::Wait { until: Waiting::Written { fleet } } if *fleet == side.name);
-        wait && state.step(at) == Micro::Done
-    })
-}
-
-fn flights(state: &State) -> bool {
+pub(super) fn flights(state: &State) -> bool {
     state.members.iter().any(|member| member & FLIGHT != 0)
-}
-
-/// What must be so when a plan has come to its end.
-fn finish(world: &World, state: &mut State) {
-    let moved = world.moves && world.has_old && world.kind != Kind::Destroy;
-    if moved && (state.is(flag::STORE_OLD) || flights(state) || state.is(flag::LANDING) || !state.is(flag::CLOSED)) {
-        state.breach(Breach::EndsUnclean);
-    }
-    if moved && state.old == Some(model::State::Disabled) && !state.is(flag::RECOUNTED) {
-        state.breach(Breach::Uncounted);
-    }
-    for when in [When::Added, When::Readable, When::Switched, When::Written, When::Moved, When::Retired] {
-        if !asked(world, state, when) {
-            state.breach(Breach::CheckSkipped(when));
-        }
-    }
-    let retired = world.steps().iter().any(|step| step.part == Part::Retire);
-    if retired && !state.old_is_out() {
-        state.breach(Breach::NotRetired);
-    }
-    if matches!(world.kind, Kind::First | Kind::Rotate | Kind::Follow) {
-        let behind = |side: &Side, at| {
-            side.fleet.writes == crate::policy::meant::fleet::Writes::Current
-                && !state.member(at, WRITES_NEW)
-                && side.fleet.learns == crate::policy::meant::fleet::Learns::Restart
-        };
-        if everybody(world).any(|(side, at)| behind(side, at)) {
-            state.breach(Breach::NotFollowed);
-        }
-    }
-}
-
-/// How the gates of a step stand in this state.
-pub fn door(world: &World, state: &State, at: usize) -> crate::course::Door {
-    use crate::course::Door;
-    let Some(step) = world.steps().get(at) else { return Door::Shut };
-    let over = world.timing.waits.get(at);
-    let mut open = over.is_none_or(|over| !lingers(world, state, over));
-    let mut deadline = false;
-    for gate in &step.gates {
-        match gate {
-            Gate::Proof { fleet, at_least } => open &= proven(world, state, fleet, *at_least),
-            Gate::NotAfter { .. } => deadline = true,
-            Gate::Window { .. } => open &= !state.is(flag::SHUT),
-            Gate::After { .. } | Gate::Approval { .. } => {}
-        }
-    }
-    let begun = |(side, at): (&Side, usize)| side.has_fuse() && state.member(at, WRITES_NEW);
-    match open {
-        true => Door::Open,
-        false if deadline && everybody(world).any(begun) => {
-            if world.flaws.deadline_ignored {
-                Door::Open
-            } else {
-                Door::Late
-            }
-        }
-        false => Door::Shut,
-    }
-}
-
-fn proven(world: &World, state: &State, fleet: &crate::model::Name, at_least: u32) -> bool {
-    if at_least == 0 || world.flaws.stale_proof {
-        return true;
-    }
-    let side = world.fleet(fleet).and_then(|at| world.fleets.get(at));
-    side.is_some_and(|side| (side.first..side.first + side.members.len()).all(|at| knows_new(side, state, at)))
 }

@@ -56,6 +56,8 @@ pub enum Event {
     ServiceLands,
     /// What a service had under way came to nothing.
     ServiceDone,
+    /// Values under the old version turn up after it was disabled.
+    TurnsUp,
     /// The key's window shuts, while what was begun in it is left.
     WindowShuts,
     /// The key's window opens again.
@@ -83,6 +85,12 @@ pub fn possible(world: &World, state: &State, out: &mut Vec<Event>) {
     out.extend(when.iter().filter(|(flag, _)| state.is(*flag)).map(|(_, event)| *event));
     if state.is(flag::LANDING) {
         out.push(Event::ServiceLands);
+    }
+    // A backup may come back at any time; what comes after the last count is the next plan's.
+    let counts = |(at, step): (usize, &Step)| step.part == Part::Recount && state.step(at) == Micro::Ahead;
+    let disabled = state.old == Some(model::State::Disabled) && world.kind != Kind::Destroy;
+    if disabled && !state.is(flag::STORE_OLD) && world.retired(state) && world.steps().iter().enumerate().any(counts) {
+        out.push(Event::TurnsUp);
     }
     // A window is as long as what is begun in it: it shuts on what an executor left when it died. On steps that were not
     // begun it may as well have been shut all along.
@@ -132,7 +140,9 @@ fn of_member(world: &World, state: &State, side: &Side, at: usize, out: &mut Vec
             out.push(Event::Write(at));
         }
     }
-    if !side.fleet.caches.is_zero() && state.is(flag::STORE_OLD) && !state.member(at, CACHED) && !side.at_start() {
+    let reads_old = !state.is(flag::LATE) || state.old_opens() && knows_old(side, state, at);
+    let caches = !side.fleet.caches.is_zero() && !side.at_start();
+    if caches && state.is(flag::STORE_OLD) && reads_old && !state.member(at, CACHED) {
         out.push(Event::Cache(at));
     }
     if side.any_joins() && side.fleet.deliver.is_some() && state.member(at, KNOWS_NEW) {
@@ -178,6 +188,7 @@ pub fn happen(world: &World, state: &State, event: Event) -> State {
             next.set(flag::STORE_OLD);
         }
         Event::ServiceDone => next.clear(flag::LANDING),
+        Event::TurnsUp => next.set(flag::STORE_OLD | flag::LATE),
         Event::WindowShuts => next.set(flag::SHUT),
         Event::WindowOpens => next.clear(flag::SHUT),
         Event::Sleeper(at) => match world.steps().get(at).map(|step| &step.part) {
@@ -331,7 +342,7 @@ fn start_with_one(world: &World, side: &Side, state: &mut State, at: usize, by_u
         return;
     }
     // Values that turned up under the other version are what the plan mends.
-    let mending = world.kind == Kind::Reopen && !state.is(flag::CLOSED);
+    let mending = world.kind == Kind::Reopen && !state.is(flag::CLOSED) || state.is(flag::LATE);
     let hazard = has && (mending || world.accepts("K207", &side.name));
     match (hazard, by_us) {
         // Swept again and started again, until it is healthy: what a late writer left is moved.

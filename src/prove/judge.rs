@@ -139,7 +139,9 @@ pub fn judge(world: &World, state: &mut State) {
     let mending = world.kind == Kind::Reopen && !state.is(flag::CLOSED);
     let found_new = world.kind == Kind::Follow && !state.is(flag::MOVED_BY_US);
     let found_out = world.kind == Kind::Destroy && world.disables();
-    let reads_old = world.has_old && !mending && !found_out;
+    // Nor is what turned up late, until it is moved: nobody could open it when it came.
+    let late = state.is(flag::LATE);
+    let reads_old = world.has_old && !mending && !found_out && !late;
     let out = state.old_is_out();
     for (side, at) in everybody(world) {
         let up = state.member(at, UP);
@@ -169,7 +171,7 @@ pub fn judge(world: &World, state: &mut State) {
     if destroyed && left {
         return state.breach(Breach::DestroyedNeeded);
     }
-    if out && left && !mending && world.kind != Kind::Destroy {
+    if out && left && !mending && !late && world.kind != Kind::Destroy {
         state.breach(Breach::ValuesLost);
     }
 }

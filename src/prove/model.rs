@@ -4,16 +4,19 @@
 use crate::course;
 use crate::course::Door;
 use crate::course::Next;
+use crate::plan::Kind;
 use crate::plan::Part;
 use crate::prove::Breach;
 use crate::prove::Violation;
 use crate::prove::act;
 use crate::prove::event;
 use crate::prove::event::Event;
+use crate::prove::gate;
 use crate::prove::judge::judge;
 use crate::prove::state::Micro;
 use crate::prove::state::State;
 use crate::prove::story;
+use crate::prove::undo;
 use crate::prove::world::World;
 use crate::prove::world::has_effect;
 use stateright::Checker;
@@ -35,6 +38,12 @@ pub enum Action {
     /// The executor dies after it has written the intent and before it has written down that it is done: what it left is
     /// another's, which begins a new attempt. Or it finds that the effect is to be had again.
     Die(usize),
+    /// A step looks, and finds what must not be there.
+    Late(usize),
+    /// A retirement's undo takes effect.
+    Undo(usize),
+    /// The executor writes that a retirement is taken back, and the round is open again.
+    Undone(usize),
     /// The world does something.
     World(Event),
 }
@@ -81,20 +90,24 @@ pub fn check(world: &World) -> Result<Visited, Box<Violation>> {
 
 impl Small {
     fn doors(&self, state: &State) -> Vec<Door> {
-        (0..state.steps.len()).map(|at| act::door(&self.world, state, at)).collect()
+        (0..state.steps.len()).map(|at| gate::door(&self.world, state, at)).collect()
     }
 
     /// What the executor may do, by the function that the real one asks.
     fn executor(&self, state: &State, out: &mut Vec<Action>) -> Next {
-        let progress = state.progress(|at| act::took(&self.world, state, at));
+        let progress = state.progress(|at| gate::took(&self.world, state, at));
         let next = course::next(&self.world.unit, &progress, &self.doors(state));
         for at in 0..state.steps.len() {
             self.in_hand(state, at, out);
         }
-        if let Next::Perform(ready) = &next {
-            for at in ready.iter().copied() {
-                self.begin(state, at, out);
+        match &next {
+            Next::Perform(ready) => ready.iter().for_each(|at| self.begin(state, *at, out)),
+            // Each part of an undo may be repeated: one that was left is the same as one that was not begun.
+            Next::TakeBack(back) => {
+                let done = |at: &usize| if undo::is_back(state) { Action::Undone(*at) } else { Action::Undo(*at) };
+                out.extend(back.iter().map(done));
             }
+            _ => {}
         }
         next
     }
@@ -104,7 +117,12 @@ impl Small {
         let effects = self.world.steps().get(at).is_some_and(|step| has_effect(&step.part));
         match state.step(at) {
             Micro::Ahead | Micro::Left if effects => out.push(Action::Begin(at)),
-            Micro::Ahead if act::done(&self.world, state, at).is_some() => out.push(Action::Done(at)),
+            Micro::Ahead if act::done(&self.world, state, at).is_some() => {
+                out.push(Action::Done(at));
+                // What the application sees while the version is disabled, nobody knows before.
+                out.extend(undo::may_fail(&self.world, state, at).then_some(Action::Late(at)));
+            }
+            Micro::Ahead if undo::finds_late(&self.world, state, at) => out.push(Action::Late(at)),
             _ => {}
         }
     }
@@ -119,12 +137,13 @@ impl Small {
                 // Where no gate is asked again, an act that was left is one that takes its time.
                 out.extend(self.is_gated(at).then_some(Action::Die(at)));
             }
+            Micro::Effected if undo::finds_late(&self.world, state, at) => out.push(Action::Late(at)),
             Micro::Effected => {
                 out.extend(act::done(&self.world, state, at).map(|_| Action::Done(at)));
                 // Also where the effect is to be had again: a rewrap that met a late writer goes round once more.
                 out.push(Action::Die(at));
             }
-            Micro::Ahead | Micro::Left | Micro::Done => {}
+            Micro::Ahead | Micro::Left | Micro::Done | Micro::Back => {}
         }
     }
 }
@@ -160,6 +179,9 @@ impl Model for Small {
                 next.put_step(at, if again || !self.is_gated(at) { Micro::Begun } else { Micro::Left });
                 next
             }
+            Action::Late(at) => undo::late(&self.world, state, at),
+            Action::Undo(at) => undo::take_back(&self.world, state, at),
+            Action::Undone(at) => undo::taken_back(&self.world, state, at),
             Action::World(event) => event::happen(&self.world, state, event),
         };
         judge(&self.world, &mut next);
@@ -186,7 +208,10 @@ impl Small {
         for _ in 0..state.steps.len() * 8 {
             let mut actions = Vec::new();
             self.actions(&state, &mut actions);
-            let forward = |action: &Action| !matches!(action, Action::Die(_) | Action::World(Event::Join(_)));
+            let forward = |action: &Action| {
+                let back = matches!(action, Action::Die(_) | Action::Late(_));
+                !back && !matches!(action, Action::World(Event::Join(_) | Event::TurnsUp | Event::WindowShuts))
+            };
             let next = actions.into_iter().filter(forward).filter_map(|action| self.next_state(&state, action));
             let next = next.max_by_key(|next| next.steps.iter().map(|step| *step as u8 as usize).sum::<usize>());
             let Some(next) = next else { break };
@@ -199,8 +224,9 @@ impl Small {
         self.world.steps().get(at).is_some_and(|step| !step.gates.is_empty())
     }
 
-    fn refuses(&self, at: usize) -> bool {
-        self.world.steps().get(at).is_some_and(|step| step.part == Part::Recount)
+    fn refuses(&self, state: &State, at: usize) -> bool {
+        let counts = self.world.steps().get(at).is_some_and(|step| step.part == Part::Recount);
+        counts && (self.world.kind == Kind::Destroy || !self.world.retired(state))
     }
 
     /// Whether an unfinished plan can neither go on nor waits for anything.
@@ -209,8 +235,10 @@ impl Small {
         let finished = state.finished();
         match self.executor(state, &mut acts) {
             Next::Finish => !finished,
-            // A count that finds something fails, and says what: that is a stop with a name.
-            Next::Perform(ready) => acts.is_empty() && !finished && !ready.iter().any(|at| self.refuses(*at)),
+            // Where nothing was taken out of use yet, a count that finds something fails, and says what: that is a stop
+            // with a name.
+            Next::Perform(ready) => acts.is_empty() && !finished && !ready.iter().any(|at| self.refuses(state, *at)),
+            Next::TakeBack(_) => acts.is_empty(),
             Next::Wait(_) | Next::Stop(_) => false,
         }
     }

@@ -22,6 +22,8 @@ pub enum Micro {
     Effected,
     /// It is written down as done.
     Done,
+    /// It was done, and is to be taken back.
+    Back,
 }
 
 macro_rules! bits {
@@ -85,6 +87,8 @@ pub mod flag {
         MOVED_BY_US = 12;
         /// The key's window is shut.
         SHUT = 13;
+        /// Values turned up under the old version after it was disabled: from a backup, or by somebody who broke a promise.
+        LATE = 14;
     }
 }
 
@@ -241,6 +245,7 @@ impl State {
             Micro::Left if took(at) => At::Took,
             Micro::Left | Micro::Begun | Micro::Effected => At::Begun,
             Micro::Done => At::Done,
+            Micro::Back => At::Back,
         });
         Progress(at.collect())
     }

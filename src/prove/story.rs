@@ -158,6 +158,9 @@ fn sentence(world: &World, state: &State, action: Action) -> String {
                 step_name(world, at)
             )
         }
+        Action::Late(at) => format!("{} finds what must not be there", step_name(world, at)),
+        Action::Undo(at) => format!("{} is taken back", step_name(world, at)),
+        Action::Undone(_) => "another round begins".into(),
         Action::World(event) => happening(world, event),
     }
 }
@@ -179,6 +182,7 @@ fn happening(world: &World, event: Event) -> String {
         Event::SoakOver => "the time of normal traffic is over".into(),
         Event::ServiceLands => "the service writes an old value back".into(),
         Event::ServiceDone => "the service has nothing more under way".into(),
+        Event::TurnsUp => "a backup brings values under the old version back".into(),
         Event::WindowShuts => "the key's window shuts".into(),
         Event::WindowOpens => "the key's window opens".into(),
         Event::Sleeper(at) => {

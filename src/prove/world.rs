@@ -59,6 +59,8 @@ pub struct Flaws {
     pub quarantine_forgotten: bool,
     /// What was begun goes on in a new attempt without its gates being asked again.
     pub begun_goes_on: bool,
+    /// What turns up after the retirement is left to a person.
+    pub no_undo: bool,
 }
 
 /// One key's plan and the world it works in.
@@ -240,6 +242,13 @@ impl World {
     #[must_use]
     pub fn accepts(&self, risk: &str, fleet: &Name) -> bool {
         self.accepted.iter().any(|(code, of)| code == risk && of.as_ref().is_none_or(|of| of == fleet))
+    }
+
+    /// Whether this plan has disabled the old version.
+    #[must_use]
+    pub fn retired(&self, state: &crate::prove::state::State) -> bool {
+        let done = |at: usize| state.step(at) == crate::prove::state::Micro::Done;
+        self.steps().iter().enumerate().any(|(at, step)| step.part == Part::Retire && done(at))
     }
 
     /// Its steps.

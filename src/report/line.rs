@@ -8,6 +8,7 @@ use crate::journal::Opened;
 use crate::journal::Place;
 use crate::journal::RunId;
 use crate::journal::Settled;
+use crate::journal::StepName;
 use crate::model::Change;
 use crate::model::KeyName;
 
@@ -45,10 +46,12 @@ pub fn told(event: &Event) -> String {
 fn of_step(event: &Event) -> Option<String> {
     Some(match event {
         Event::Intent { step, attempt, mark } => format!("{step} begins{}{}", again(*attempt), made(mark)),
-        Event::Done { step, facts, change, .. } => {
+        Event::Done { step, facts, change, undone, .. } => {
             let change: Vec<String> = change.iter().map(|(key, change)| changed(key, change)).collect();
             let change = if change.is_empty() { String::new() } else { format!(": {}", change.join(", ")) };
-            format!("{step} done{change}{}", facts_told(facts))
+            let names: Vec<&str> = undone.iter().map(StepName::as_str).collect();
+            let again = if names.is_empty() { String::new() } else { format!("; ahead again: {}", names.join(", ")) };
+            format!("{step} done{change}{}{again}", facts_told(facts))
         }
         Event::Failed { step, attempt, fault } => format!("{step} failed{}: {fault}", again(*attempt)),
         Event::Waited { step, gate, because } => format!("{step}: {gate}: open ({})", opened(*because)),

@@ -11,6 +11,7 @@ use std::process::Stdio;
 
 use keyrota::decision::Wish;
 use keyrota::disk::crash;
+use keyrota::executor::Screen;
 use keyrota::plan::Document;
 use keyrota::port::home::Home;
 
@@ -30,6 +31,8 @@ struct Bench {
     _folder: tempfile::TempDir,
     at: PathBuf,
     kind: Kind,
+    /// Whether a value turns up under the old version once it is disabled.
+    late: bool,
     plan: Document,
     from: keyrota::model::Hour,
 }
@@ -45,7 +48,7 @@ struct End {
 
 impl Bench {
     /// A project as it is before the run: a rotation, or the destruction that follows one.
-    fn new(kind: Kind, destroys: bool) -> Self {
+    fn new(kind: Kind, destroys: bool, late: bool) -> Self {
         let folder = project::folder();
         let at = folder.path().canonicalize().unwrap().join("project");
         fs::create_dir(&at).unwrap();
@@ -60,9 +63,9 @@ impl Bench {
         let world = site::site(&project, clock(&project, from));
         let plan = site::draw(&project, &world, &site::home(&project), &wish);
         fs::write(at.with_extension("plan"), plan.bytes()).unwrap();
-        fs::write(at.with_extension("facts"), format!("{kind:?} {}", from.to_rfc3339())).unwrap();
+        fs::write(at.with_extension("facts"), format!("{kind:?} {late} {}", from.to_rfc3339())).unwrap();
         project::copy(&at, &at.with_extension("template"));
-        Self { _folder: folder, at, kind, plan, from }
+        Self { _folder: folder, at, kind, late, plan, from }
     }
 
     fn project(&self) -> Project {
@@ -90,7 +93,18 @@ impl Bench {
     fn finish(&self) -> usize {
         let project = self.project();
         let world = site::site(&project, clock(&project, self.from));
-        site::finish(&world, &mut site::home(&project), &self.plan)
+        let mut screen = screen(&self.project(), self.late);
+        site::finish_with(&world, &mut site::home(&project), &self.plan, screen.as_mut())
+    }
+
+    /// The material of both versions, whatever their state.
+    fn both(&self) -> BTreeMap<String, Vec<u8>> {
+        let key = |folder: &str, name: &str| fs::read(self.at.join(folder).join(name)).ok();
+        let of = |id: &str| {
+            let name = format!("{id}.key");
+            Some((id.to_owned(), key("keys", &name).or_else(|| key("keys/disabled", &name))?))
+        };
+        ["v1", "v2"].into_iter().filter_map(of).collect()
     }
 
     fn end(&self) -> End {
@@ -108,13 +122,20 @@ impl Bench {
     }
 }
 
+/// Where something is to turn up late: a value under the old version, before it is counted whether any is left.
+fn screen(project: &Project, late: bool) -> Box<dyn Screen> {
+    let project = Project { at: project.at.clone(), kind: project.kind };
+    if late { Box::new(crate::late::TurnsUp { project }) } else { Box::new(Silent) }
+}
+
 /// Not a test of its own: the process that the others start and let die. Without its variables it passes at once.
 #[test]
 fn child() {
     let Some(at) = std::env::var_os(FOLDER) else { return };
     let at = Path::new(&at);
     let facts = fs::read_to_string(at.with_extension("facts")).unwrap();
-    let (kind, from) = facts.split_once(' ').unwrap();
+    let (kind, rest) = facts.split_once(' ').unwrap();
+    let (late, from) = rest.split_once(' ').unwrap();
     let kind = Kind::ALL.into_iter().find(|known| format!("{known:?}") == kind).unwrap();
     let project = Project { at: at.to_owned(), kind };
     let plan = Document::read(fs::read(at.with_extension("plan")).unwrap()).unwrap();
@@ -125,14 +146,19 @@ fn child() {
     let stop = std::env::var(STOP).ok().map(|number| (number.parse().unwrap(), crash::Stop::Abort));
     let record = stop.is_none().then(|| at.with_extension("points"));
     crash::arm(Some(crash::Plan { record, stop })).unwrap();
-    let applied = site::apply(&world, &mut site::home(&project), &plan, &mut Silent);
+    let mut screen = screen(&project, late == "true");
+    let applied = site::apply(&world, &mut site::home(&project), &plan, screen.as_mut());
     crash::arm(None).unwrap();
     assert!(applied.finished(), "{applied:?}");
 }
 
 /// Dies at every point that `wanted` says yes to.
 fn die_everywhere(kind: Kind, destroys: bool, wanted: impl Fn(usize, &str) -> bool) {
-    let bench = Bench::new(kind, destroys);
+    die(Bench::new(kind, destroys, false), destroys, |number, _, point| wanted(number, point));
+}
+
+fn die(bench: Bench, destroys: bool, wanted: impl Fn(usize, usize, &str) -> bool) {
+    let kind = bench.kind;
     assert!(bench.child(None));
     let undisturbed = bench.end();
     let points = fs::read_to_string(bench.at.with_extension("points")).unwrap();
@@ -140,11 +166,15 @@ fn die_everywhere(kind: Kind, destroys: bool, wanted: impl Fn(usize, &str) -> bo
     assert!(points.len() > 20, "only {} points", points.len());
     assert_eq!(points.iter().any(|point| point.contains("sqlite.commit")), !destroys);
     let (mut deaths, mut attempts) = (0, 0);
-    for (number, point) in points.iter().enumerate().filter(|(number, point)| wanted(*number, point)) {
+    for (number, point) in points.iter().enumerate().filter(|(number, point)| wanted(*number, points.len(), point)) {
         bench.again();
         assert!(!bench.child(Some(number)), "{kind:?}: survived {point}");
         // Whoever may meet a row can open it, at once.
-        assert_eq!(bench.project().rows().values().sum::<u64>(), ROWS as u64, "{kind:?} at {point}");
+        if bench.late {
+            bench.project().rows_with(&bench.both());
+        } else {
+            assert_eq!(bench.project().rows().values().sum::<u64>(), ROWS as u64, "{kind:?} at {point}");
+        }
         attempts += bench.finish();
         let end = bench.end();
         assert_eq!(end, undisturbed, "{kind:?} at {point}");
@@ -177,4 +207,12 @@ fn everywhere_in_a_rotation_of_members_that_hold_one() {
 #[test]
 fn everywhere_in_a_destruction() {
     die_everywhere(Kind::Plain, true, |_, _| true);
+}
+
+/// The retirement is taken back, whenever the executor dies: before the undo, in it, after it.
+#[test]
+fn everywhere_after_something_turned_up_late() {
+    die(Bench::new(Kind::Plain, false, true), false, |number, points, _| number > points / 2);
+    // Members that copies are taken from and brought back to.
+    die(Bench::new(Kind::One, false, true), false, |number, points, _| number > points / 2 && number % 3 == 0);
 }

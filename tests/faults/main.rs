@@ -25,6 +25,7 @@ mod clock;
 mod crash;
 mod enemy;
 mod kill;
+mod late;
 mod plans;
 mod ports;
 mod rivals;

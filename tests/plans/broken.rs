@@ -90,6 +90,8 @@ fn carried_out_with_faults() {
     tamper::keys(&mut span, |key| key.window = Some("mek-maintenance".parse().unwrap()));
     let span = sound(&span);
     refused_with("a_begun_span_gone_on_with", span, Flaws { begun_goes_on: true, ..Flaws::default() });
+    let no_undo = Flaws { no_undo: true, ..Flaws::default() };
+    refused_with("what_turns_up_late_left_to_a_person", sound(&find("quickstart")), no_undo);
     let stale_proof = Flaws { stale_proof: true, ..Flaws::default() };
     let mut pods = sound(&find("certautopilot"));
     drop(&mut pods, |part| restarts(part, Why::Learn));

@@ -43,6 +43,7 @@ fn changes(world: &World) -> Vec<Change> {
         Box::new(|w| w.flaws = Flaws { silent_member: true, ..Flaws::default() }),
         Box::new(|w| w.flaws = Flaws { quarantine_forgotten: true, ..Flaws::default() }),
         Box::new(|w| w.flaws = Flaws { begun_goes_on: true, ..Flaws::default() }),
+        Box::new(|w| w.flaws = Flaws { no_undo: true, ..Flaws::default() }),
     ];
     for kind in [Kind::First, Kind::Rotate, Kind::Follow, Kind::Reopen, Kind::Destroy] {
         all.push(Box::new(move |w| w.kind = kind));

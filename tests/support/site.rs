@@ -303,9 +303,13 @@ pub(crate) fn apply_with(
 
 /// Applies again and again until the run is finished; says how often it took.
 pub(crate) fn finish(world: &Site, home: &mut dyn Home, document: &Document) -> usize {
+    finish_with(world, home, document, &mut Silent)
+}
+
+pub(crate) fn finish_with(world: &Site, home: &mut dyn Home, document: &Document, screen: &mut dyn Screen) -> usize {
     let mut last = None;
     for attempt in 1..=4 {
-        let applied = apply(world, home, document, &mut Silent);
+        let applied = apply(world, home, document, screen);
         // It may have died after its last line.
         if applied.finished() || matches!(applied, Applied::Denied(approval::Denied::Finished(_))) {
             return attempt;
