@@ -11,6 +11,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "plans/alike.rs"]
+mod alike;
 #[path = "plans/broken.rs"]
 mod broken;
 #[path = "plans/cases.rs"]

@@ -321,7 +321,8 @@ impl Told<'_> {
     }
 
     fn steps(&self) -> Vec<StepTold> {
-        let expected = forecast(self.unit, &self.document.plan().settings.calendar, self.standing.opened_at);
+        let plan = self.document.plan();
+        let expected = forecast(self.unit, &plan.policies, &plan.settings.calendar, self.standing.opened_at);
         let told = self.own().map(|(index, part, name)| {
             let record = self.standing.step(&name);
             let done = self.gathered.done.get(&(self.standing.run.clone(), name.clone()));

@@ -8,6 +8,7 @@ use keyrota::course::forecast;
 use keyrota::decision::Wish;
 use keyrota::model::Hour;
 use keyrota::model::Span;
+use keyrota::plan::Gate;
 use keyrota::plan::Part;
 use keyrota::plan::Waiting;
 use keyrota::policy::meant::fleet::Holds;
@@ -116,10 +117,25 @@ fn last_write(scene: &Scene) -> (Hour, Hour) {
     let (start, due) = (decision.start_by.unwrap(), decision.due_by.unwrap());
     let plan = scene.draw(None);
     let unit = &plan.units[0];
-    let expected = forecast::forecast(unit, &scene.project.settings.calendar, start);
+    let expected = forecast::forecast(unit, &scene.project.policies, &scene.project.settings.calendar, start);
     let written = |part: &Part| matches!(part, Part::Wait { until: Waiting::Written { .. } });
     let last = unit.steps.iter().zip(&expected).filter(|(step, _)| written(&step.part)).map(|(_, at)| at.done).max();
     (last.unwrap(), due)
+}
+
+/// A proof that stands alone is not there the moment it is asked for: members look as often as they declare.
+#[test]
+fn a_proof_is_expected_when_the_slowest_member_has_looked() {
+    let scene = scene::case("members-that-prove-what-they-know");
+    let plan = scene.draw(None);
+    let unit = &plan.units[0];
+    let expected = forecast::forecast(unit, &plan.policies, &plan.settings.calendar, plan.made);
+    let proven = unit.steps.iter().position(|step| step.gates.iter().any(|gate| matches!(gate, Gate::Proof { .. })));
+    let proven = proven.unwrap();
+    assert!(!unit.steps[proven].gates.iter().any(|gate| matches!(gate, Gate::After { .. })), "the proof stands alone");
+    let from = unit.steps[proven].needs.iter().map(|need| expected[need.step].done).max().unwrap();
+    let looks = plan.policies[0].fleets.values().map(keyrota::decision::lead::learn_span).max().unwrap();
+    assert!(looks > Span::ZERO && expected[proven].begins == looks.after(from));
 }
 
 proptest::proptest! {

@@ -145,7 +145,7 @@ fn case<'a>(plan: &'a Plan, unit: &'a Unit) -> Case<'a> {
         let decision = plan.decisions.binary_search_by(|decision| decision.key.cmp(&planned.name)).ok();
         KeyCase { planned, policy, key, decision: decision.and_then(|at| plan.decisions.get(at)) }
     });
-    let expected = forecast(unit, &plan.settings.calendar, plan.made);
+    let expected = forecast(unit, &plan.policies, &plan.settings.calendar, plan.made);
     Case { unit, keys: keys.collect(), expected }
 }
 
