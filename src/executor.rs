@@ -11,6 +11,7 @@ pub mod perform;
 pub mod rewrap;
 pub mod scene;
 pub mod told;
+mod trace;
 pub mod values;
 pub mod versions;
 
@@ -77,6 +78,7 @@ pub struct Executor<'a, 'd> {
 /// The journal failed, or the world is not the plan's own. A step that failed is not an error but an end.
 pub fn run(executor: &mut Executor<'_, '_>) -> Result<Ended, Fault> {
     open(executor)?;
+    trace::sign(executor)?;
     let plan = executor.approved.plan();
     let names: Vec<Vec<String>> = plan.units.iter().map(Unit::step_names).collect();
     // What failed in this attempt is not tried again in it; what failed in an earlier one is.

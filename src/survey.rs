@@ -1,6 +1,8 @@
 //! Asks the ports and fills an inventory. It only reads.
 //! Never here: deciding anything; what could not be asked is noted as such, and makes only its own keys wait.
 
+pub mod trace;
+
 use crate::fault::Fault;
 use crate::inventory::Census;
 use crate::inventory::FleetSeen;
@@ -78,10 +80,12 @@ impl Asking<'_> {
             unreachable: Vec::new(),
             past,
             drift: Vec::new(),
+            run: None,
         };
         match self.backend(&mut seen) {
             Ok(look) => {
                 seen.drift = drift(&look, &seen.past);
+                seen.run = look.run;
                 seen.key = look.key;
             }
             Err(fault) => seen.unreachable.push(unreachable(format!("backend `{}`", self.key.backend), fault)),

@@ -387,6 +387,50 @@ fn a_journal_that_is_not_as_it_was_written_stops_everything() {
     insta::assert_snapshot!(world.told);
 }
 
+/// The traces that our runs leave in the world, against a home that is gone, or older than they are.
+#[test]
+fn a_lost_home_is_not_taken_for_a_new_one() {
+    let mut world = world(80, "1s", "40d");
+    assert_eq!(world.quietly("plan --key app/kek -o first.json").0, 0);
+    assert_eq!(world.quietly("apply first.json").0, 0);
+    let older = world.path("older");
+    copy(&world.path(".keyrota"), &older);
+    world.until("apply first.json --exit-code", 5);
+    world.carry_out("second.json", "--key app/kek");
+    // An older home, restored from a backup, does not know the second run.
+    fs::remove_dir_all(world.path(".keyrota")).unwrap();
+    copy(&older, &world.path(".keyrota"));
+    world.run("apply");
+    fs::remove_dir_all(world.path(".keyrota")).unwrap();
+    for args in ["plan -o plan.json", "apply", "apply second.json", "report", "status", "why app/kek"] {
+        world.run(args);
+    }
+    assert!(!world.path(".keyrota").exists() && !world.path("plan.json").exists(), "nothing was begun anew");
+    // A version that somebody puts there by hand bears no mark, and changes none.
+    world.key("v9", [9; 32]);
+    for args in ["plan", "adopt app/kek@v8", "adopt app/kek@v3", "status", "plan", "apply", "journal show"] {
+        world.run(args);
+    }
+    fs::remove_file(world.path("keys/v9.key")).unwrap();
+    world.carry_out("third.json", "--key app/kek");
+    // Plans are kept only once a journal has begun.
+    for name in ["journal.jsonl", "head.json"] {
+        fs::remove_file(world.path(".keyrota").join(name)).unwrap();
+    }
+    world.run("adopt app/kek@v4");
+    insta::assert_snapshot!(world.told);
+}
+
+fn copy(from: &Path, to: &Path) {
+    for (path, bytes) in everything(from) {
+        let to = to.join(path.strip_prefix(from).unwrap());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::set_permissions(to.parent().unwrap(), Permissions::from_mode(0o700)).unwrap();
+        fs::write(&to, bytes).unwrap();
+        fs::set_permissions(&to, Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
 #[test]
 fn what_is_wrong_is_said_with_the_way_out() {
     let mut world = world(80, "1s", "40d");

@@ -3,6 +3,7 @@
 use crate::cli::console::Console;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Fail;
+use crate::cli::lost;
 use crate::cli::project;
 use crate::cli::runs;
 use crate::cli::wire;
@@ -61,7 +62,8 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     }
     let stop = Arc::new(AtomicBool::new(false));
     let wired = wire::Wired::new(folder, &read.project.policies, &read.project.settings.allow, stop)?;
-    let seen = survey::look(&read.project, &wired, &ledger.past(), Depth::Glance);
+    let mut seen = survey::look(&read.project, &wired, &ledger.past(), Depth::Glance);
+    lost::refuse(&mut seen, &ledger)?;
     let hour = ledger.last.map_or(seen.hour, |last| last.max(seen.hour));
     let unmanaged = unmanaged(&seen, args.key.as_ref());
     let material = Material { journal: &journal, plans: &plans, project: &read.project, unmanaged, hour };

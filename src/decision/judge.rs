@@ -128,8 +128,10 @@ impl Case<'_> {
         if seen.past.rolled_back && !self.wish.names(self.name) {
             return Some(self.says(Verdict::RolledBack, vec![Reason::TakenBack]));
         }
-        let gone = seen.drift.iter().any(|d| matches!(d, Drift::MaterialGone { .. } | Drift::MaterialChanged { .. }));
-        gone.then(|| self.says(Verdict::Blocked, Vec::new()))
+        let stops = |drift: &Drift| {
+            matches!(drift, Drift::MaterialGone { .. } | Drift::MaterialChanged { .. } | Drift::UnknownRun { .. })
+        };
+        seen.drift.iter().any(stops).then(|| self.says(Verdict::Blocked, Vec::new()))
     }
 
     fn judge(&self, seen: &KeySeen, lead: Lead) -> Decision {

@@ -35,6 +35,9 @@ pub struct KeySeen {
     /// What is not as we left it (a version added by hand, current moved by hand, a key file gone).
     #[serde(default)]
     pub drift: Vec<Drift>,
+    /// The run of ours that changed it last, where its backend keeps such a mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// Something that could not be looked at.
@@ -111,6 +114,11 @@ pub enum Drift {
     MaterialChanged {
         /// Which.
         version: VersionId,
+    },
+    /// A run of ours changed it that our journal does not know.
+    UnknownRun {
+        /// Which.
+        run: String,
     },
     /// The backend rotates by itself.
     RotatesItself {

@@ -28,6 +28,10 @@ pub trait Backend {
     /// What it can do.
     fn able(&self) -> Able;
 
+    /// From here on every change bears the name of this run, where the place can keep such a mark: a home that does not
+    /// know the run has lost its journal, or is another's.
+    fn sign_as(&self, _run: &str) {}
+
     /// What stands at a place. Reads only.
     ///
     /// # Errors
@@ -81,6 +85,8 @@ pub struct Look {
     pub strays: BTreeMap<VersionId, Fingerprint>,
     /// Files that are no version. They are never touched.
     pub unknown_files: Vec<String>,
+    /// The run that changed it last, where the place keeps such a mark.
+    pub run: Option<String>,
 }
 
 /// A version chosen and not yet made. Its material cannot be printed.

@@ -133,6 +133,13 @@ fn drifted(key: &KeyName, drift: &Drift) -> (String, Option<String>) {
             format!("the material of `{version}` is another than before"),
             Some("bring the right one back before anything else".into()),
         ),
+        Drift::UnknownRun { run } => (
+            format!("`{run}` changed it last, and this journal does not know that run: it is lost, or its end is"),
+            Some(format!(
+                "restore the home (`.keyrota/`) from a backup; where that is lost for good, `keyrota adopt {key}@VERSION` \
+                 takes the key over as it stands"
+            )),
+        ),
         Drift::RotatesItself { every } => (
             format!("its backend rotates it by itself ({every})"),
             Some("switch that off: two rotations at once are not safe".into()),
