@@ -28,6 +28,7 @@ pub use step::Step;
 pub use step::Waiting;
 
 use crate::decision::Decision;
+use crate::inventory::Unmanaged;
 use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::VersionId;
@@ -52,6 +53,9 @@ pub struct Plan {
     pub policies: Vec<Policy>,
     /// What was decided for every key, also for those with nothing to do.
     pub decisions: Vec<Decision>,
+    /// What was seen beside the keys and is in no policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmanaged: Vec<Unmanaged>,
     /// Keys that are planned together, each group by itself.
     pub units: Vec<Unit>,
 }

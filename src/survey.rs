@@ -11,6 +11,7 @@ use crate::inventory::KeySeen;
 use crate::inventory::MemberSeen;
 use crate::inventory::Mover;
 use crate::inventory::StoreSeen;
+use crate::inventory::Unmanaged;
 use crate::inventory::key::Drift;
 use crate::inventory::key::Past;
 use crate::inventory::key::Unreachable;
@@ -31,6 +32,7 @@ use crate::port::store::Versions;
 use crate::port::world::World;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,15 +49,38 @@ pub fn look(project: &Project, world: &dyn World, past: &BTreeMap<KeyName, Past>
     let hour = world.clock().now();
     let mut keys = BTreeMap::new();
     let known = RefCell::new(BTreeMap::new());
+    let strays = RefCell::new(Vec::new());
     for policy in &project.policies {
         for (name, key) in &policy.keys {
             let whole = policy.key_name(name);
             let past = past.get(&whole).cloned().unwrap_or_default();
-            let asking = Asking { world, policy, key, name: &whole, depth, hour, known: &known };
+            let asking = Asking { world, policy, key, name: &whole, depth, hour, known: &known, strays: &strays };
             keys.insert(whole.clone(), asking.key(past));
         }
     }
-    Inventory { hour, keys, unmanaged: Vec::new() }
+    let mut unmanaged = strays.into_inner();
+    unmanaged.extend(beside(project, world));
+    let former = past.keys().filter(|name| !keys.contains_key(*name));
+    unmanaged.extend(former.map(|name| Unmanaged::Former { key: name.clone() }));
+    unmanaged.sort();
+    unmanaged.dedup();
+    Inventory { hour, keys, unmanaged }
+}
+
+/// What looks like a key beside the keys of all policies. A backend that cannot be asked is told at its keys.
+fn beside(project: &Project, world: &dyn World) -> Vec<Unmanaged> {
+    let keys =
+        || project.policies.iter().flat_map(|policy| policy.keys.iter().map(move |(name, key)| (policy, name, key)));
+    let named: Vec<&str> = keys().map(|(_, _, key)| key.at.as_str()).collect();
+    let mut asked = BTreeSet::new();
+    let mut found = Vec::new();
+    for (policy, name, key) in keys() {
+        if asked.insert((&policy.name, &key.backend)) {
+            let backend = world.backend(&policy.key_name(name), &key.backend);
+            found.extend(backend.and_then(|backend| backend.beside(&named)).unwrap_or_default());
+        }
+    }
+    found.into_iter().map(|place| Unmanaged::Place { place }).collect()
 }
 
 struct Asking<'a> {
@@ -67,6 +92,8 @@ struct Asking<'a> {
     hour: Hour,
     /// Which world each store is: many keys may seal into one, and every question opens it anew.
     known: &'a RefCell<BTreeMap<usize, String>>,
+    /// What lies among the versions and is none of them.
+    strays: &'a RefCell<Vec<Unmanaged>>,
 }
 
 impl Asking<'_> {
@@ -86,6 +113,8 @@ impl Asking<'_> {
             Ok(look) => {
                 seen.drift = drift(&look, &seen.past);
                 seen.run = look.run;
+                let stray = |file| Unmanaged::File { key: self.name.clone(), file };
+                self.strays.borrow_mut().extend(look.unknown_files.into_iter().map(stray));
                 seen.key = look.key;
             }
             Err(fault) => seen.unreachable.push(unreachable(format!("backend `{}`", self.key.backend), fault)),

@@ -421,6 +421,32 @@ fn a_lost_home_is_not_taken_for_a_new_one() {
     insta::assert_snapshot!(world.told);
 }
 
+/// Folders and files that nobody told us of, and a key that was taken out of its policy.
+#[test]
+fn what_no_policy_names_is_shown_and_left_alone() {
+    let mut world = world(80, "1s", "40d");
+    world.carry_out("plan.json", "--key app/kek");
+    for (name, file) in [("older", "v3.key"), ("notes", "README"), ("keys", "v1.key.bak"), (".hidden", "v1.key")] {
+        fs::create_dir_all(world.path(name)).unwrap();
+        fs::write(world.path(name).join(file), "not ours").unwrap();
+    }
+    let before = everything(&world.path("older"));
+    for args in ["status", "plan"] {
+        world.run(args);
+    }
+    assert_eq!(world.quietly("plan --key app/kek -o next.json").0, 0);
+    let plan: serde_json::Value = serde_json::from_slice(&fs::read(world.path("next.json")).unwrap()).unwrap();
+    assert_eq!(plan["unmanaged"].as_array().unwrap().len(), 2);
+    assert_eq!(world.quietly("show next.json").0, 0, "what is written is read");
+    let policy = world.path("policies/app.toml");
+    fs::write(&policy, fs::read_to_string(&policy).unwrap().replace("[key.kek]", "[key.other]")).unwrap();
+    for args in ["status", "report"] {
+        world.run(args);
+    }
+    assert_eq!(everything(&world.path("older")), before);
+    insta::assert_snapshot!(world.told);
+}
+
 fn copy(from: &Path, to: &Path) {
     for (path, bytes) in everything(from) {
         let to = to.join(path.strip_prefix(from).unwrap());

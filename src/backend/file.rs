@@ -4,6 +4,7 @@
 //! reported and never touched. A folder with one version's file and no books is taken over with that version current.
 
 mod begin;
+mod beside;
 mod change;
 mod coding;
 mod folder;
@@ -174,6 +175,10 @@ impl Backend for KeyFiles {
             }
         }
         Err(Fault::retry(format!("look into the key folder `{}`", folder.path.display()), "it changes all the time"))
+    }
+
+    fn beside(&self, named: &[&str]) -> Result<Vec<String>, Fault> {
+        Ok(beside::beside(&self.root, named, &self.ids))
     }
 
     fn prepare(&self, at: &str, algorithm: Algorithm) -> Result<Prepared, Failed> {

@@ -61,7 +61,16 @@ pub fn draw(
     let made: Hour = inventory.hour;
     let expires = project.settings.plans_expire.unwrap_or(EXPIRES).after(made);
     let tool = env!("CARGO_PKG_VERSION").to_owned();
-    Ok(Plan { tool, made, expires, settings: project.settings.clone(), policies, decisions, units })
+    Ok(Plan {
+        tool,
+        made,
+        expires,
+        settings: project.settings.clone(),
+        policies,
+        decisions,
+        unmanaged: inventory.unmanaged.clone(),
+        units,
+    })
 }
 
 /// The voices that the project asks for, by the class of each step.

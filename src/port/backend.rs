@@ -38,6 +38,14 @@ pub trait Backend {
     /// It cannot be asked, or not safely (a key that others can read).
     fn look(&self, at: &str) -> Result<Look, Fault>;
 
+    /// Places that look like keys, beside these that policies name. Reads only; a backend that cannot tell names none.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    fn beside(&self, _named: &[&str]) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
+
     /// Chooses the next version's id and material in memory. Nothing is written: whoever asks writes down id and fingerprint
     /// first, so that after a crash it knows its own.
     ///

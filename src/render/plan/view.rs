@@ -153,6 +153,7 @@ fn notes(plan: &Plan, groups: &[Group], id: &str, intent: &str) -> Vec<Note> {
             text: format!("Accepted risks: {} (why, and until when, below).", words::all_of(&all)),
         });
     }
+    notes.extend(unmanaged(plan));
     notes.extend(voices(plan).map(|text| Note { tone: "plain", text }));
     let text = format!("Open it by {}. Plan {id}, intent {intent}. All hours are UTC.", words::hour(plan.expires));
     notes.push(Note { tone: "dim", text });
@@ -178,6 +179,16 @@ fn ends(plan: &Plan) -> Note {
     }
     let text = format!("This plan destroys key material, and that cannot be undone: {}.", words::all_of(&shown));
     Note { tone: "bad", text }
+}
+
+/// What was seen beside the keys and is in no policy.
+fn unmanaged(plan: &Plan) -> Option<Note> {
+    let (shown, more) = plan.unmanaged.split_at(plan.unmanaged.len().min(NAMES_MAX));
+    let mut shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
+    if !more.is_empty() {
+        shown.push(format!("{} more", words::number(u64::try_from(more.len()).unwrap_or(u64::MAX))));
+    }
+    (!shown.is_empty()).then(|| Note { tone: "warn", text: format!("Not managed: {}.", shown.join("; ")) })
 }
 
 /// The voices that the plan needs before it may go on.
