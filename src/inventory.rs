@@ -14,6 +14,7 @@ pub use able::Reopens;
 pub use fleet::FleetSeen;
 pub use fleet::MemberSeen;
 pub use key::KeySeen;
+pub use key::PreImages;
 pub use store::Census;
 pub use store::Mover;
 pub use store::StoreSeen;

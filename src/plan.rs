@@ -105,6 +105,8 @@ pub enum Kind {
     Reopen,
     /// An old version's material ends.
     Destroy,
+    /// Pre-images are deleted: nothing else changes.
+    Discard,
 }
 
 impl Unit {

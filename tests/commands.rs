@@ -447,6 +447,37 @@ fn what_no_policy_names_is_shown_and_left_alone() {
     insta::assert_snapshot!(world.told);
 }
 
+/// Wrapped values as they were are kept, pin their version, and are deleted by a plan.
+#[test]
+fn pre_images_are_kept_and_deleted_by_a_plan() {
+    let mut world = world(80, "1s", "1s");
+    let policy = world.path("policies/app.toml");
+    let text = fs::read_to_string(&policy).unwrap();
+    fs::write(&policy, text.replace("born", "pre_images = { to = \"file\", keep = \"12s\" }\nborn")).unwrap();
+    let before: String =
+        world.db().query_row("select wrapped from data_keys where id = 3", (), |row| row.get(0)).unwrap();
+    world.carry_out("plan.json", "--key app/kek");
+    let kept = everything(&world.path(".keyrota/pre-images"));
+    assert!(kept.len() == 1 && String::from_utf8_lossy(&kept[0].1).contains(&before));
+    assert_eq!(fs::metadata(&kept[0].0).unwrap().permissions().mode() & 0o777, 0o600);
+    for args in ["why app/kek@v1", "plan --destroy", "plan"] {
+        world.run(args);
+    }
+    world.until("plan -o tidy.json --exit-code", 2);
+    for args in ["status", "why app/kek", "plan --destroy", "show tidy.json"] {
+        world.run(args);
+    }
+    // As a crash would leave it: the file is gone, and nobody wrote that down.
+    fs::remove_file(&kept[0].0).unwrap();
+    world.run("apply tidy.json");
+    assert!(everything(&world.path(".keyrota/pre-images")).is_empty());
+    assert_eq!(world.quietly("plan --destroy -o end.json --exit-code").0, 2);
+    for args in ["apply tidy.json", "why app/kek@v1", "report --from 2026-01-01 --key app/kek"] {
+        world.run(args);
+    }
+    insta::assert_snapshot!(world.told);
+}
+
 fn copy(from: &Path, to: &Path) {
     for (path, bytes) in everything(from) {
         let to = to.join(path.strip_prefix(from).unwrap());

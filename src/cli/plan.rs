@@ -72,6 +72,9 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
         disk::write_whole(out, document.bytes(), disk::PRIVATE_FILE)?;
     }
     show(&document, args, console)?;
+    if empty && args.destroy && !console.json {
+        console.hint("what keeps each old version: `keyrota why POLICY/KEY@VERSION`");
+    }
     Ok(match (args.exit_code, empty, blocked) {
         (_, true, true) => Exit::Refused,
         (true, false, _) => Exit::Planned,

@@ -12,6 +12,7 @@ use crate::decision::reason::Keeps;
 use crate::inventory::Disables;
 use crate::inventory::Inventory;
 use crate::inventory::KeySeen;
+use crate::inventory::PreImages;
 use crate::inventory::key::Drift;
 use crate::model::Hour;
 use crate::model::KeyName;
@@ -263,11 +264,27 @@ impl Case<'_> {
             }
         };
         let verdict = verdict.max_urgency(by_age);
+        if verdict == Verdict::Well && !self.is_to_destroy() {
+            let over = self.pre_images(seen);
+            if !over.is_empty() {
+                reasons.extend(over);
+                return self.says(Verdict::DiscardDue, reasons);
+            }
+        }
         // Whoever asks to destroy is told of that, due or not.
         if verdict == Verdict::Well || self.is_to_destroy() {
             return self.old_versions(seen, verdict, reasons);
         }
         self.says(verdict, reasons)
+    }
+
+    /// Pre-images that were kept for as long as they should be.
+    fn pre_images(&self, seen: &KeySeen) -> Vec<Reason> {
+        let over = |kept: &PreImages| {
+            let since = kept.until(self.key.pre_images.as_ref().map(|wanted| wanted.keep))?;
+            (since <= self.hour).then(|| Reason::PreImages { run: kept.run.clone(), since })
+        };
+        seen.past.pre_images.iter().filter_map(over).collect()
     }
 
     /// A key that is well may still have an old version whose time has come.

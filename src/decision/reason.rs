@@ -113,6 +113,13 @@ pub enum Reason {
         /// Since when.
         since: Hour,
     },
+    /// Pre-images were kept for as long as they should be.
+    PreImages {
+        /// The run that kept them.
+        run: String,
+        /// Since when they may go.
+        since: Hour,
+    },
     /// The last run was taken back, and nobody planned since.
     TakenBack,
     /// A key that comes first is not done.
@@ -136,6 +143,8 @@ pub enum Keeps {
     DestroyAfter,
     /// A backup may still come back.
     Restorable,
+    /// Pre-images under it are kept.
+    PreImages,
     /// Values still need it.
     Values,
     /// Values that do not open pin it.

@@ -1,6 +1,7 @@
 //! One step, performed: what is chosen before its intent, and the act itself.
 
 use crate::executor::Executor;
+use crate::executor::keep;
 use crate::executor::people;
 use crate::executor::scene::Scene;
 use crate::executor::values;
@@ -107,6 +108,7 @@ pub(super) fn act(
         Part::Point { fleet, member } => people::point(world, scene, fleet, member.as_ref()),
         Part::Open => return values::open(executor, scene),
         Part::Keep => values::keep(executor, scene),
+        Part::Discard { runs } => keep::discard(executor.pre_images, scene.name(), runs),
         Part::Rewrap { .. } | Part::Sweep { .. } => return values::rewrap(executor, scene, step),
         Part::Close => return values::close(executor, scene, step),
         Part::Recount => return values::recount(executor, scene),

@@ -18,6 +18,7 @@ use crate::inventory::Census;
 use crate::journal::Event;
 use crate::journal::Facts;
 use crate::journal::Known;
+use crate::journal::PRE_IMAGES_UNDER;
 use crate::journal::Place as Row;
 use crate::journal::StepName;
 use crate::model::Key;
@@ -379,7 +380,12 @@ pub(super) fn keep(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Out
     for name in &scene.key.seals {
         keeper(executor, scene, name)?;
     }
-    Ok(Outcome::done())
+    // What may be replaced, and so may come back, for as long as the copies are there.
+    let old = scene.old.as_ref();
+    let versions = scene.expected.versions.iter().filter(|version| version.state.opens() || Some(&version.id) == old);
+    let under: Vec<&str> = versions.map(|version| version.id.as_str()).collect();
+    let facts = Facts::from([(PRE_IMAGES_UNDER.to_owned(), under.join(" ").into())]);
+    Ok(Outcome::Done { facts, change: Vec::new() })
 }
 
 /// Who keeps pre-images of one store, where the policy asks for them.

@@ -235,7 +235,7 @@ fn tell_key(out: &mut Outline, key: &Key) {
         }
     }
     match key.verdict {
-        Verdict::Due | Verdict::Overdue | Verdict::New | Verdict::Behind | Verdict::Reopened => {
+        verdict if verdict.acts() => {
             out.line(Tone::Dim, 4, "plan it: `keyrota plan -o FILE`");
         }
         _ => {}

@@ -140,6 +140,9 @@ fn rotate(case: Case<'_>) -> Answer {
         Verdict::Due | Verdict::Overdue | Verdict::Behind | Verdict::Reopened => {
             (true, format!("Rotate? Yes: it is {}.", decision.verdict.words()), Some(file.to_owned()))
         }
+        Verdict::DiscardDue => {
+            (false, "Rotate? Not yet. Its pre-images may be deleted.".to_owned(), Some(file.to_owned()))
+        }
         Verdict::UnderWay => {
             (true, "Rotate? It is under way.".into(), Some("`keyrota apply` goes on to the next gate".into()))
         }
@@ -171,7 +174,7 @@ fn reason(case: Case<'_>, reason: &Reason) -> Ground {
         _ => None,
     };
     let owner = match reason {
-        Reason::Age { .. } | Reason::Asked => None,
+        Reason::Age { .. } | Reason::Asked | Reason::PreImages { .. } => None,
         Reason::Values { store, .. } | Reason::ValuesUnderRetired { store, .. } | Reason::Strange { store, .. } => {
             Some(whose(case, &format!("store `{store}`")))
         }
@@ -310,6 +313,15 @@ fn keeps(case: Case<'_>, version: &Version, blocker: &Blocker) -> Ground {
         }
         Keeps::CannotDestroy => Ground::of(words::keeps(Keeps::CannotDestroy)),
         Keeps::DestroyAfter | Keeps::Restorable => Ground::of(words::keeps(blocker.because)).owner(owner),
+        Keeps::PreImages => {
+            let ground = Ground::of(words::keeps(Keeps::PreImages)).owner(owner);
+            match blocker.until {
+                Some(_) => ground,
+                None => {
+                    ground.clears("their time is over: `keyrota plan -o FILE`, then `keyrota apply FILE`, deletes them")
+                }
+            }
+        }
         Keeps::Values => {
             let store = store.map(|store| format!(" in `{store}`")).unwrap_or_default();
             let text = format!("{}{store} under it", words::values(blocker.count));

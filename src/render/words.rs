@@ -107,6 +107,9 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
             format!("`{version}` may be destroyed since {}", day(*since)),
             Some("draw that plan with `keyrota plan --destroy`".into()),
         ),
+        Reason::PreImages { run, since } => {
+            only(format!("the pre-images of {run} were kept for as long as the policy says, until {}", hour(*since)))
+        }
         Reason::TakenBack => (
             "the last rotation was taken back, and nobody has planned it since".into(),
             Some(format!("plan it by name: `keyrota plan --key {key}`")),
@@ -163,6 +166,7 @@ pub(super) const fn keeps(because: Keeps) -> &'static str {
         Keeps::NotRetired => "it is not disabled yet",
         Keeps::DestroyAfter => "`destroy_after` has not passed",
         Keeps::Restorable => "a backup with values under it may still come back",
+        Keeps::PreImages => "pre-images under it are kept, and may come back",
         Keeps::Values => "values still need it",
         Keeps::Quarantined => "values that do not open pin it",
         Keeps::CannotDestroy => "its backend cannot destroy one version",

@@ -160,6 +160,6 @@ pub(crate) struct Accept {
 pub(crate) struct PreImages {
     /// Where to: `file` (wrapped values only), `history` (the backend's own) or `age:NAME`.
     pub(crate) to: String,
-    /// How long they are kept.
+    /// How long they are kept after the run; until a plan has deleted them, nothing that they may be under is destroyed.
     pub(crate) keep: Text,
 }
