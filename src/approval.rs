@@ -8,11 +8,14 @@ use crate::journal::Ledger;
 use crate::journal::Standing;
 use crate::model::Hour;
 use crate::model::KeyName;
+use crate::model::Name;
 use crate::model::Risk;
 use crate::model::VersionId;
 use crate::plan::Document;
 use crate::plan::Kind;
 use crate::plan::Plan;
+use crate::plan::Planned;
+use crate::policy::meant::key::Accept;
 use std::fmt;
 
 /// A plan that may be carried out.
@@ -58,6 +61,17 @@ pub enum Denied {
     Unproved(String),
     /// What it destroys was not named again.
     NotNamed(KeyName, VersionId),
+    /// A risk that the plan takes was accepted for a time that is over.
+    NotAccepted {
+        /// The key.
+        key: KeyName,
+        /// The risk.
+        risk: String,
+        /// The fleet it was accepted for.
+        fleet: Option<Name>,
+        /// Until when.
+        until: Hour,
+    },
     /// Voices are needed that cannot be heard yet.
     Voices(Risk, u32),
 }
@@ -70,6 +84,11 @@ impl fmt::Display for Denied {
             Denied::Cancelled(hour) => write!(f, "this plan was cancelled on {}", hour.format("%Y-%m-%d %H:%M UTC")),
             Denied::Unproved(key) => write!(f, "this plan carries no proof for `{key}`"),
             Denied::NotNamed(key, version) => write!(f, "this plan destroys `{key}@{version}` for good"),
+            Denied::NotAccepted { key, risk, fleet, until } => {
+                let fleet = fleet.as_ref().map(|fleet| format!(" for `{fleet}`")).unwrap_or_default();
+                let until = until.format("%Y-%m-%d %H:%M UTC");
+                write!(f, "this plan takes the risk {risk}{fleet}, which the policy of `{key}` accepted until {until}")
+            }
             Denied::Voices(class, need) => write!(f, "the project asks for {need} signed approvals of `{class}` steps"),
         }
     }
@@ -84,6 +103,9 @@ impl Denied {
                 "draw a new one with `keyrota plan -o FILE`".into()
             }
             Denied::NotNamed(key, version) => format!("name it again: `--destroy {key}@{version}`"),
+            Denied::NotAccepted { risk, .. } => format!(
+                "see whether it can still be borne (`keyrota explain {risk}`), say so in the policy with a new `until`, and draw a new plan"
+            ),
             Denied::Voices(..) => "this build cannot hear signed approvals; take `[approval]` out of keyrota.toml, or wait for one that can".into(),
         }
     }
@@ -121,6 +143,7 @@ fn opening(plan: &Plan, now: Hour, named: &[(KeyName, VersionId)]) -> Result<(),
         if unit.proof.is_none() {
             return Err(Denied::Unproved(keys.join(", ")));
         }
+        unit.keys.iter().try_for_each(|planned| accepted(plan, planned, now))?;
         for key in unit.keys.iter().filter(|key| key.kind == Kind::Destroy) {
             let Some(old) = &key.old else { continue };
             if !named.iter().any(|(name, version)| *name == key.name && version == old) {
@@ -135,5 +158,29 @@ fn opening(plan: &Plan, now: Hour, named: &[(KeyName, VersionId)]) -> Result<(),
     match silent {
         Some((class, count)) => Err(Denied::Voices(*class, *count)),
         None => Ok(()),
+    }
+}
+
+/// Whether what the plan's proof rests on is still accepted. Where nobody writes under another version, no hazard is run.
+fn accepted(plan: &Plan, planned: &Planned, now: Hour) -> Result<(), Denied> {
+    let policy = plan.policies.iter().find(|policy| policy.name == *planned.name.policy());
+    let Some(key) = policy.and_then(|policy| policy.keys.get(planned.name.key())) else { return Ok(()) };
+    if matches!(planned.kind, Kind::First | Kind::Destroy | Kind::Discard) {
+        return Ok(());
+    }
+    // The proof left out what was over when the plan was drawn.
+    let over = key.accepts.iter().filter(|accept| accept.until > plan.made && accept.until <= now);
+    let again = |over: &&Accept| {
+        let same = |other: &&Accept| other.risk == over.risk && (other.fleet.is_none() || other.fleet == over.fleet);
+        key.accepts.iter().filter(same).any(|other| other.until > now)
+    };
+    match over.filter(|over| !again(over)).min_by_key(|over| over.until) {
+        None => Ok(()),
+        Some(over) => Err(Denied::NotAccepted {
+            key: planned.name.clone(),
+            risk: over.risk.clone(),
+            fleet: over.fleet.clone(),
+            until: over.until,
+        }),
     }
 }
