@@ -72,6 +72,15 @@ pub enum Denied {
         /// Until when.
         until: Hour,
     },
+    /// With it, more rotations would be open than may be at once.
+    TooMany {
+        /// How many may be.
+        at_most: u32,
+        /// How many keys are under way.
+        open: usize,
+        /// How many this plan rotates.
+        wants: usize,
+    },
     /// Voices are needed that cannot be heard yet.
     Voices(Risk, u32),
 }
@@ -88,6 +97,12 @@ impl fmt::Display for Denied {
                 let fleet = fleet.as_ref().map(|fleet| format!(" for `{fleet}`")).unwrap_or_default();
                 let until = until.format("%Y-%m-%d %H:%M UTC");
                 write!(f, "this plan takes the risk {risk}{fleet}, which the policy of `{key}` accepted until {until}")
+            }
+            Denied::TooMany { at_most, open, wants } => {
+                write!(
+                    f,
+                    "the calendar allows {at_most} under way at once; {open} under way, and this plan would add {wants}"
+                )
             }
             Denied::Voices(class, need) => write!(f, "the project asks for {need} signed approvals of `{class}` steps"),
         }
@@ -106,6 +121,9 @@ impl Denied {
             Denied::NotAccepted { risk, .. } => format!(
                 "see whether it can still be borne (`keyrota explain {risk}`), say so in the policy with a new `until`, and draw a new plan"
             ),
+            Denied::TooMany { .. } => {
+                "go on with the open runs by `keyrota apply`, then open it, or draw a plan for fewer keys with `--key`".into()
+            }
             Denied::Voices(..) => "this build cannot hear signed approvals; take `[approval]` out of keyrota.toml, or wait for one that can".into(),
         }
     }
@@ -129,6 +147,7 @@ pub fn grant(
     }
     if !standing.is_some_and(Standing::is_open) {
         opening(document.plan(), now, named)?;
+        at_once(document.plan(), ledger)?;
     }
     Ok(Approved(document))
 }
@@ -183,4 +202,14 @@ fn accepted(plan: &Plan, planned: &Planned, now: Hour) -> Result<(), Denied> {
             until: over.until,
         }),
     }
+}
+
+/// Only so many rotations are open at once, also where plans were drawn side by side.
+fn at_once(plan: &Plan, ledger: &Ledger) -> Result<(), Denied> {
+    let Some(at_most) = plan.settings.calendar.at_once else { return Ok(()) };
+    let rotates = |planned: &&Planned| matches!(planned.kind, Kind::Rotate | Kind::Follow | Kind::Reopen);
+    let wants = plan.units.iter().flat_map(|unit| &unit.keys).filter(rotates).count();
+    let open = ledger.keys.values().filter(|known| known.open_run.is_some()).count();
+    let over = open.saturating_add(wants) > usize::try_from(at_most).unwrap_or(usize::MAX);
+    if wants > 0 && over { Err(Denied::TooMany { at_most, open, wants }) } else { Ok(()) }
 }

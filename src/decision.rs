@@ -6,6 +6,7 @@ pub mod blocker;
 pub mod calendar;
 pub mod judge;
 pub mod lead;
+mod order;
 pub mod reason;
 pub mod wish;
 
@@ -59,6 +60,8 @@ pub enum Verdict {
     DestroyDue,
     /// Pre-images were kept for as long as they should be: delete them.
     DiscardDue,
+    /// Rotate it, once fewer others are under way.
+    Waiting,
     /// A run is open.
     UnderWay,
     /// Something must be settled first.
@@ -89,6 +92,7 @@ impl Verdict {
             Verdict::Reopened => "reopened",
             Verdict::DestroyDue => "destroy due",
             Verdict::DiscardDue => "pre-images due",
+            Verdict::Waiting => "waiting",
             Verdict::UnderWay => "under way",
             Verdict::Blocked => "blocked",
             Verdict::RolledBack => "rolled back",

@@ -478,6 +478,42 @@ fn pre_images_are_kept_and_deleted_by_a_plan() {
     insta::assert_snapshot!(world.told);
 }
 
+/// In a freeze nothing begins that changes anything, and no more keys are under way than may be at once.
+#[test]
+fn the_calendar_is_obeyed() {
+    let mut world = world(80, "1s", "40d");
+    let day = |days: i64| (chrono::Utc::now() + chrono::TimeDelta::days(days)).format("%Y-%m-%d").to_string();
+    let freeze = format!("[[calendar.freezes]]\nfrom = \"{}\"\nto = \"{}\"\nbecause = \"sale\"\n", day(-2), day(3));
+    let settings = "actor = \"kim\"\n[calendar]\nat_once = 1\n";
+    fs::write(world.path("keyrota.toml"), format!("{settings}{freeze}")).unwrap();
+    assert_eq!(world.quietly("plan --key app/kek -o frozen.json").0, 0);
+    for args in ["apply frozen.json --exit-code", "status", "why app/kek"] {
+        world.run(args);
+    }
+    assert_eq!(fs::read_dir(world.path("keys")).unwrap().count(), 1, "nothing was made");
+    let run = world.run_name();
+    assert_eq!(world.quietly(&format!("cancel {run}")).0, 0);
+    // Two keys, of which one may be under way.
+    fs::write(world.path("keyrota.toml"), settings).unwrap();
+    let policy = fs::read_to_string(world.path("policies/app.toml")).unwrap();
+    let (before, key) = policy.split_at(policy.find("[key.kek]").unwrap());
+    let second = key.replace("[key.kek]", "[key.second]").replace("at = \"keys\"", "at = \"more/second\"");
+    let both = format!("{before}{key}{}", second.replace("seals = [\"db\"]", "seals = [\"none\"]"));
+    let none = "[store.none]\ntype = \"unseen\"\n";
+    let both = both.replace("rotate_every = \"90d\"", "rotate_every = \"70d\"");
+    let at = both.rfind("retire = ").unwrap();
+    fs::write(world.path("policies/app.toml"), format!("{}retire = \"never\"\n{none}", &both[..at])).unwrap();
+    fs::create_dir_all(world.path("more/second")).unwrap();
+    fs::set_permissions(world.path("more/second"), Permissions::from_mode(0o700)).unwrap();
+    fs::copy(world.path("keys/v1.key"), world.path("more/second/v1.key")).unwrap();
+    assert_eq!(world.quietly("plan -o one.json").0, 0);
+    assert_eq!(world.quietly("plan --key app/second -o other.json").0, 0);
+    for args in ["plan", "apply one.json", "apply other.json", "status", "why app/second"] {
+        world.run(args);
+    }
+    insta::assert_snapshot!(world.told);
+}
+
 fn copy(from: &Path, to: &Path) {
     for (path, bytes) in everything(from) {
         let to = to.join(path.strip_prefix(from).unwrap());

@@ -8,6 +8,7 @@ use crate::decision::Wish;
 use crate::decision::blocker::blockers;
 use crate::decision::blocker::out_of_use;
 use crate::decision::lead::Ways;
+use crate::decision::order;
 use crate::decision::reason::Keeps;
 use crate::inventory::Disables;
 use crate::inventory::Inventory;
@@ -41,30 +42,9 @@ pub fn decide(project: &Project, inventory: &Inventory, wish: &Wish) -> Vec<Deci
             });
         }
     }
-    wait_for_others(project, &mut decisions);
+    order::wait(project, &mut decisions, wish);
     decisions.sort_by(|a, b| a.key.cmp(&b.key));
     decisions
-}
-
-/// A key that is due waits while a key that comes first is under way or blocked.
-fn wait_for_others(project: &Project, decisions: &mut [Decision]) {
-    let stuck: BTreeMap<KeyName, Verdict> = decisions.iter().map(|d| (d.key.clone(), d.verdict)).collect();
-    for decision in decisions.iter_mut().filter(|decision| decision.verdict.acts()) {
-        let Some(key) = key_of(project, &decision.key) else { continue };
-        let first = key
-            .after
-            .iter()
-            .find(|first| matches!(stuck.get(first), Some(Verdict::UnderWay | Verdict::Blocked | Verdict::RolledBack)));
-        if let Some(first) = first {
-            decision.verdict = Verdict::Blocked;
-            decision.reasons.push(Reason::ComesAfter { key: first.clone() });
-        }
-    }
-}
-
-fn key_of<'a>(project: &'a Project, name: &KeyName) -> Option<&'a Key> {
-    let policy = project.policies.iter().find(|policy| policy.name == *name.policy())?;
-    policy.keys.get(name.key())
 }
 
 struct Case<'a> {

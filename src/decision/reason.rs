@@ -122,6 +122,11 @@ pub enum Reason {
     },
     /// The last run was taken back, and nobody planned since.
     TakenBack,
+    /// As many rotations as may be at once are under way, or come first.
+    AtOnce {
+        /// How many may be.
+        at_most: u32,
+    },
     /// A key that comes first is not done.
     ComesAfter {
         /// The key that comes first.

@@ -121,7 +121,12 @@ fn kind(decision: &Decision, wish: &Wish) -> Option<Kind> {
         Verdict::Behind => Some(Kind::Follow),
         Verdict::Reopened => Some(Kind::Reopen),
         Verdict::DiscardDue => Some(Kind::Discard),
-        Verdict::Well | Verdict::DestroyDue | Verdict::UnderWay | Verdict::Blocked | Verdict::RolledBack => None,
+        Verdict::Well
+        | Verdict::DestroyDue
+        | Verdict::Waiting
+        | Verdict::UnderWay
+        | Verdict::Blocked
+        | Verdict::RolledBack => None,
     }
 }
 

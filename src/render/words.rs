@@ -114,6 +114,10 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
             "the last rotation was taken back, and nobody has planned it since".into(),
             Some(format!("plan it by name: `keyrota plan --key {key}`")),
         ),
+        Reason::AtOnce { at_most } => (
+            format!("as many rotations as may be at once ({at_most}) are under way, or come first"),
+            Some("go on with what is open by `keyrota apply`; the calendar's `at_once` says how many".into()),
+        ),
         Reason::ComesAfter { key } => only(format!("`{key}` comes first and is not done")),
     }
 }

@@ -254,7 +254,7 @@ fn policies_that_cannot_be_safe() {
     // 10m each for the controllers' restarts: the scheduler would have to bear it for 20m.
     drawn("accepted_for_less_than_the_span_lasts", "uptrakit", &|scene| {
         tamper::fleets(scene, |fleet| {
-            for restart in &mut fleet.restart {
+            if let Some(restart) = &mut fleet.restart {
                 restart.within = span("10m");
             }
         });
