@@ -221,6 +221,7 @@ pub fn versions(key: &crate::model::Key) -> Versions {
 
 fn add(all: &mut Census, one: Census) {
     all.strange = all.strange.saturating_add(one.strange);
+    all.by_trial = all.by_trial.saturating_add(one.by_trial);
     all.exact &= one.exact;
     for (version, count) in one.under {
         let slot = all.under.entry(version).or_default();

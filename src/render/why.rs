@@ -279,6 +279,7 @@ fn neither(case: Case<'_>, version: &Version) -> Answer {
                 let text = format!("{} in `{store}` are under it", words::values(count));
                 Ground { count: Some(count), ..Ground::of(text) }
             }));
+            because.extend(by_trial(case));
             let text = "another version must be current first";
             because.push(Ground::of(text).clears(format!("`keyrota plan --key {name} -o FILE`")));
             ("retire", format!("Retire `{id}`? No: it is the current version."))
@@ -296,6 +297,18 @@ fn neither(case: Case<'_>, version: &Version) -> Answer {
         }
     };
     Answer { question, version: Some(id.clone()), yes: false, line, because, command: None }
+}
+
+/// Values of which only opening tells the version.
+fn by_trial(case: Case<'_>) -> Vec<Ground> {
+    let counts = case.seen.stores.iter().filter_map(|(store, seen)| Some((store, seen.census.as_ref()?.by_trial)));
+    let told = counts.filter(|(_, count)| *count > 0).map(|(store, count)| {
+        let text =
+            format!("{} in `{store}` name no version: only opening tells which one sealed them", words::values(count));
+        let clears = format!("`keyrota verify --key {}`", case.decision.key);
+        Ground { count: Some(count), ..Ground::of(text) }.clears(clears)
+    });
+    told.collect()
 }
 
 fn policy(case: Case<'_>, because: Keeps) -> Ground {
