@@ -6,6 +6,7 @@ pub mod cancel;
 pub mod desk;
 pub mod gates;
 pub mod keep;
+mod pace;
 pub mod people;
 pub mod perform;
 pub mod rewrap;

@@ -108,14 +108,17 @@ impl Asking<'_> {
             past,
             drift: Vec::new(),
             run: None,
+            algorithm: None,
         };
         match self.backend(&mut seen) {
             Ok(look) => {
                 seen.drift = drift(&look, &seen.past);
                 seen.run = look.run;
+                let algorithm = look.key.current().and_then(|current| look.algorithms.get(&current.id));
+                seen.algorithm = algorithm.map(|is| is.word().to_owned());
+                seen.key = look.key;
                 let stray = |file| Unmanaged::File { key: self.name.clone(), file };
                 self.strays.borrow_mut().extend(look.unknown_files.into_iter().map(stray));
-                seen.key = look.key;
             }
             Err(fault) => seen.unreachable.push(unreachable(format!("backend `{}`", self.key.backend), fault)),
         }

@@ -514,6 +514,23 @@ fn the_calendar_is_obeyed() {
     insta::assert_snapshot!(world.told);
 }
 
+/// What makes a key due beside its age, and what is past a guard though its time has not come.
+#[test]
+fn another_algorithm_is_due_and_a_guard_is_watched() {
+    let mut world = world(60, "1s", "40d");
+    let guard = "actor = \"kim\"\n[[guard]]\nkeys = \"app/*\"\ncurrent_at_most = \"55d\"\n";
+    fs::write(world.path("keyrota.toml"), guard).unwrap();
+    let policy = world.path("policies/app.toml");
+    let text = fs::read_to_string(&policy).unwrap();
+    fs::write(&policy, text.replace("\"90d\"", "\"50d\"")).unwrap();
+    world.run("status --exit-code");
+    let text = text.replace("algorithm = \"aes-256\"", "algorithm = \"aes-128\"");
+    fs::write(&policy, text.replace("path = \"app.db\"", "path = \"app.db\"\npace = { rows_per_second = 5 }")).unwrap();
+    fs::write(world.path("keyrota.toml"), "actor = \"kim\"\n").unwrap();
+    world.run("why app/kek");
+    insta::assert_snapshot!(world.told);
+}
+
 fn copy(from: &Path, to: &Path) {
     for (path, bytes) in everything(from) {
         let to = to.join(path.strip_prefix(from).unwrap());

@@ -220,6 +220,12 @@ impl Case<'_> {
             verdict = Verdict::Due;
             reasons.push(Reason::Compromised { version: version.clone() });
         }
+        let wanted = self.key.algorithm.word();
+        if let Some(is) = seen.algorithm.as_ref().filter(|is| *is != wanted) {
+            verdict = Verdict::Due;
+            let (is, wanted) = (is.clone(), wanted.to_owned());
+            reasons.push(Reason::Algorithm { version: version.clone(), is, wanted });
+        }
         let uses = seen.stores.values().filter_map(|store| store.census.as_ref()).map(|c| c.of(&current.id)).sum();
         if let Some(at_most) = self.key.max_uses.filter(|most| uses >= *most) {
             verdict = Verdict::Due;

@@ -37,6 +37,15 @@ pub enum Reason {
         /// The version.
         version: VersionId,
     },
+    /// It is another kind of key than the policy asks for.
+    Algorithm {
+        /// The version.
+        version: VersionId,
+        /// What it is.
+        is: String,
+        /// What it should be.
+        wanted: String,
+    },
     /// Uses beside the limit.
     Uses {
         /// The version.

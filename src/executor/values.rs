@@ -2,6 +2,7 @@
 
 use crate::executor::Executor;
 use crate::executor::keep::Keeper;
+use crate::executor::pace::Pacer;
 use crate::executor::people::turned;
 use crate::executor::perform::Outcome;
 use crate::executor::rewrap;
@@ -109,6 +110,7 @@ struct Follower<'a, 'b, 'd> {
     step: StepName,
     store: Name,
     keeper: Option<Keeper>,
+    pacer: Pacer,
     journal: Option<Fault>,
 }
 
@@ -146,6 +148,7 @@ impl rewrap::Watch for Follower<'_, '_, '_> {
             about: progress.rows_about,
             rate: progress.rate(),
         });
+        self.pacer.keep(progress.moved, self.executor.world.clock());
         Ok(if self.executor.stop.load(Ordering::SeqCst) { Flow::Stop } else { Flow::Go })
     }
 }
@@ -185,11 +188,14 @@ fn move_all(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName)
             Ok(keeper) => keeper,
             Err(fault) => return Ok(fault.into()),
         };
+        let pace = scene.policy.stores.get(&lot.name).and_then(|store| store.pace);
+        let pacer = Pacer::new(pace, executor.world.clock());
         let mut follower = Follower {
             key: scene.name().clone(),
             step: step.clone(),
             store: lot.name.clone(),
             keeper,
+            pacer,
             journal: None,
             executor,
         };

@@ -36,6 +36,9 @@ pub struct KeySeen {
     /// What is not as we left it (a version added by hand, current moved by hand, a key file gone).
     #[serde(default)]
     pub drift: Vec<Drift>,
+    /// What kind of key the current version is, as policies write it, where that can be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<String>,
     /// The run of ours that changed it last, where its backend keeps such a mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,

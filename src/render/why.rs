@@ -114,10 +114,12 @@ pub fn answer(case: Case<'_>, only: Option<&Version>) -> Why {
         Some(version) => vec![version],
         None => case.seen.key.versions.iter().filter(old).collect(),
     };
+    // What blocks the whole key is told once.
+    let shown = only.is_none();
     for version in versions {
         match version.state {
-            State::DecryptOnly => answers.extend([retire(case, version), destroy(case, version)]),
-            State::Disabled => answers.push(destroy(case, version)),
+            State::DecryptOnly => answers.extend([retire(case, version, shown), destroy(case, version, shown)]),
+            State::Disabled => answers.push(destroy(case, version, shown)),
             State::Staged | State::Current | State::Destroyed => answers.push(neither(case, version)),
         }
     }
@@ -184,6 +186,11 @@ fn reason(case: Case<'_>, reason: &Reason) -> Ground {
     };
     let clears = match reason {
         Reason::ComesAfter { key } => Some(format!("`keyrota why {key}`")),
+        Reason::ValuesUnderRetired { .. } if case.decision.verdict == Verdict::Blocked => Some(
+            "that version is destroyed and opens nothing: bring back the rows as they were before they were restored, or \
+             take them away"
+                .into(),
+        ),
         _ => hint,
     };
     Ground { text, count, owner, until: None, clears }
@@ -206,7 +213,7 @@ fn gates(run: &Run) -> Vec<Ground> {
     failed.chain(next).collect()
 }
 
-fn retire(case: Case<'_>, version: &Version) -> Answer {
+fn retire(case: Case<'_>, version: &Version, shown: bool) -> Answer {
     let (id, name) = (&version.id, &case.decision.key);
     let mut because = Vec::new();
     if case.key.retire == Retire::Never {
@@ -219,7 +226,7 @@ fn retire(case: Case<'_>, version: &Version) -> Answer {
     let blockers = blockers(case.policy, case.key, case.seen, version, case.hour);
     let pins = blockers.iter().filter(|b| matches!(b.because, Keeps::Values | Keeps::Quarantined));
     because.extend(pins.map(|blocker| keeps(case, version, blocker)));
-    because.extend(blocked(case));
+    because.extend(blocked(case, shown));
     let stands = !because.is_empty() || case.run.is_some_and(|run| !run.failed.is_empty());
     because.extend(case.run.into_iter().flat_map(gates));
     let (yes, line, command) = match (stands, case.run) {
@@ -245,16 +252,21 @@ fn unseen(case: Case<'_>) -> Vec<Ground> {
 }
 
 /// Nothing is planned for a key that is blocked.
-fn blocked(case: Case<'_>) -> Option<Ground> {
+fn blocked(case: Case<'_>, shown: bool) -> Option<Ground> {
     let stuck = matches!(case.decision.verdict, Verdict::Blocked | Verdict::RolledBack);
-    let because = || Ground::of(format!("the key is {}", case.decision.verdict.words()));
-    stuck.then(|| because().clears(format!("`keyrota why {}`", case.decision.key)))
+    let word = case.decision.verdict.words();
+    stuck.then(|| match shown {
+        true => {
+            Ground::of(format!("the key is {word}, as told above: nothing is planned for it before that is settled"))
+        }
+        false => Ground::of(format!("the key is {word}")).clears(format!("`keyrota why {}`", case.decision.key)),
+    })
 }
 
-fn destroy(case: Case<'_>, version: &Version) -> Answer {
+fn destroy(case: Case<'_>, version: &Version, shown: bool) -> Answer {
     let (id, name) = (&version.id, &case.decision.key);
     let mut because: Vec<Ground> = unseen(case);
-    because.extend(blocked(case));
+    because.extend(blocked(case, shown));
     let blockers = blockers(case.policy, case.key, case.seen, version, case.hour);
     because.extend(blockers.iter().map(|blocker| keeps(case, version, blocker)));
     if let Some(run) = case.run {

@@ -83,6 +83,9 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
         ),
         Reason::Asked => only("somebody asked for it by name".into()),
         Reason::Compromised { version } => only(format!("`{version}` is known to others")),
+        Reason::Algorithm { version, is, wanted } => {
+            only(format!("`{version}` is a key of {is}, and the policy asks for {wanted}"))
+        }
         Reason::Uses { version, uses, at_most } => {
             only(format!("`{version}` has sealed {} values, at most {}", number(*uses), number(*at_most)))
         }
@@ -93,7 +96,8 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
             only(format!("{} in `{store}` are under `{version}`, which is out of use", values(*count)))
         }
         Reason::Strange { store, count } => {
-            only(format!("{} in `{store}` name no version of this key", values(*count)))
+            let text = format!("{} in `{store}` name no version of this key", values(*count));
+            (text, Some(format!("`keyrota verify --key {key}` names them")))
         }
         Reason::Quarantined { version, count } => (
             format!("in quarantine: {} under `{version}`", values(*count)),
