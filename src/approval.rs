@@ -8,11 +8,14 @@ use crate::journal::Ledger;
 use crate::journal::Standing;
 use crate::model::Hour;
 use crate::model::KeyName;
+use crate::model::Name;
 use crate::model::Risk;
 use crate::model::VersionId;
 use crate::plan::Document;
 use crate::plan::Kind;
 use crate::plan::Plan;
+use crate::plan::Planned;
+use crate::policy::meant::key::Accept;
 use std::fmt;
 
 /// A plan that may be carried out.
@@ -58,6 +61,26 @@ pub enum Denied {
     Unproved(String),
     /// What it destroys was not named again.
     NotNamed(KeyName, VersionId),
+    /// A risk that the plan takes was accepted for a time that is over.
+    NotAccepted {
+        /// The key.
+        key: KeyName,
+        /// The risk.
+        risk: String,
+        /// The fleet it was accepted for.
+        fleet: Option<Name>,
+        /// Until when.
+        until: Hour,
+    },
+    /// With it, more rotations would be open than may be at once.
+    TooMany {
+        /// How many may be.
+        at_most: u32,
+        /// How many keys are under way.
+        open: usize,
+        /// How many this plan rotates.
+        wants: usize,
+    },
     /// Voices are needed that cannot be heard yet.
     Voices(Risk, u32),
 }
@@ -70,6 +93,17 @@ impl fmt::Display for Denied {
             Denied::Cancelled(hour) => write!(f, "this plan was cancelled on {}", hour.format("%Y-%m-%d %H:%M UTC")),
             Denied::Unproved(key) => write!(f, "this plan carries no proof for `{key}`"),
             Denied::NotNamed(key, version) => write!(f, "this plan destroys `{key}@{version}` for good"),
+            Denied::NotAccepted { key, risk, fleet, until } => {
+                let fleet = fleet.as_ref().map(|fleet| format!(" for `{fleet}`")).unwrap_or_default();
+                let until = until.format("%Y-%m-%d %H:%M UTC");
+                write!(f, "this plan takes the risk {risk}{fleet}, which the policy of `{key}` accepted until {until}")
+            }
+            Denied::TooMany { at_most, open, wants } => {
+                write!(
+                    f,
+                    "the calendar allows {at_most} under way at once; {open} under way, and this plan would add {wants}"
+                )
+            }
             Denied::Voices(class, need) => write!(f, "the project asks for {need} signed approvals of `{class}` steps"),
         }
     }
@@ -84,6 +118,12 @@ impl Denied {
                 "draw a new one with `keyrota plan -o FILE`".into()
             }
             Denied::NotNamed(key, version) => format!("name it again: `--destroy {key}@{version}`"),
+            Denied::NotAccepted { risk, .. } => format!(
+                "see whether it can still be borne (`keyrota explain {risk}`), say so in the policy with a new `until`, and draw a new plan"
+            ),
+            Denied::TooMany { .. } => {
+                "go on with the open runs by `keyrota apply`, then open it, or draw a plan for fewer keys with `--key`".into()
+            }
             Denied::Voices(..) => "this build cannot hear signed approvals; take `[approval]` out of keyrota.toml, or wait for one that can".into(),
         }
     }
@@ -107,6 +147,7 @@ pub fn grant(
     }
     if !standing.is_some_and(Standing::is_open) {
         opening(document.plan(), now, named)?;
+        at_once(document.plan(), ledger)?;
     }
     Ok(Approved(document))
 }
@@ -121,6 +162,7 @@ fn opening(plan: &Plan, now: Hour, named: &[(KeyName, VersionId)]) -> Result<(),
         if unit.proof.is_none() {
             return Err(Denied::Unproved(keys.join(", ")));
         }
+        unit.keys.iter().try_for_each(|planned| accepted(plan, planned, now))?;
         for key in unit.keys.iter().filter(|key| key.kind == Kind::Destroy) {
             let Some(old) = &key.old else { continue };
             if !named.iter().any(|(name, version)| *name == key.name && version == old) {
@@ -136,4 +178,38 @@ fn opening(plan: &Plan, now: Hour, named: &[(KeyName, VersionId)]) -> Result<(),
         Some((class, count)) => Err(Denied::Voices(*class, *count)),
         None => Ok(()),
     }
+}
+
+/// Whether what the plan's proof rests on is still accepted. Where nobody writes under another version, no hazard is run.
+fn accepted(plan: &Plan, planned: &Planned, now: Hour) -> Result<(), Denied> {
+    let policy = plan.policies.iter().find(|policy| policy.name == *planned.name.policy());
+    let Some(key) = policy.and_then(|policy| policy.keys.get(planned.name.key())) else { return Ok(()) };
+    if matches!(planned.kind, Kind::First | Kind::Destroy | Kind::Discard) {
+        return Ok(());
+    }
+    // The proof left out what was over when the plan was drawn.
+    let over = key.accepts.iter().filter(|accept| accept.until > plan.made && accept.until <= now);
+    let again = |over: &&Accept| {
+        let same = |other: &&Accept| other.risk == over.risk && (other.fleet.is_none() || other.fleet == over.fleet);
+        key.accepts.iter().filter(same).any(|other| other.until > now)
+    };
+    match over.filter(|over| !again(over)).min_by_key(|over| over.until) {
+        None => Ok(()),
+        Some(over) => Err(Denied::NotAccepted {
+            key: planned.name.clone(),
+            risk: over.risk.clone(),
+            fleet: over.fleet.clone(),
+            until: over.until,
+        }),
+    }
+}
+
+/// Only so many rotations are open at once, also where plans were drawn side by side.
+fn at_once(plan: &Plan, ledger: &Ledger) -> Result<(), Denied> {
+    let Some(at_most) = plan.settings.calendar.at_once else { return Ok(()) };
+    let rotates = |planned: &&Planned| matches!(planned.kind, Kind::Rotate | Kind::Follow | Kind::Reopen);
+    let wants = plan.units.iter().flat_map(|unit| &unit.keys).filter(rotates).count();
+    let open = ledger.keys.values().filter(|known| known.open_run.is_some()).count();
+    let over = open.saturating_add(wants) > usize::try_from(at_most).unwrap_or(usize::MAX);
+    if wants > 0 && over { Err(Denied::TooMany { at_most, open, wants }) } else { Ok(()) }
 }

@@ -16,6 +16,7 @@ mod init;
 mod journal;
 mod leave;
 mod list;
+mod lost;
 mod notice;
 mod plan;
 mod project;

@@ -4,6 +4,7 @@
 
 pub mod facts;
 pub mod forecast;
+pub mod freeze;
 
 pub use facts::Observation;
 pub use facts::Times;

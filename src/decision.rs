@@ -6,6 +6,7 @@ pub mod blocker;
 pub mod calendar;
 pub mod judge;
 pub mod lead;
+mod order;
 pub mod reason;
 pub mod wish;
 
@@ -57,6 +58,10 @@ pub enum Verdict {
     Reopened,
     /// An old version may be destroyed.
     DestroyDue,
+    /// Pre-images were kept for as long as they should be: delete them.
+    DiscardDue,
+    /// Rotate it, once fewer others are under way.
+    Waiting,
     /// A run is open.
     UnderWay,
     /// Something must be settled first.
@@ -69,7 +74,10 @@ impl Verdict {
     /// Whether a plan is drawn for it when nobody asks for more.
     #[must_use]
     pub const fn acts(self) -> bool {
-        matches!(self, Verdict::New | Verdict::Due | Verdict::Overdue | Verdict::Behind | Verdict::Reopened)
+        matches!(
+            self,
+            Verdict::New | Verdict::Due | Verdict::Overdue | Verdict::Behind | Verdict::Reopened | Verdict::DiscardDue
+        )
     }
 
     /// The words for it.
@@ -83,6 +91,8 @@ impl Verdict {
             Verdict::Behind => "behind",
             Verdict::Reopened => "reopened",
             Verdict::DestroyDue => "destroy due",
+            Verdict::DiscardDue => "pre-images due",
+            Verdict::Waiting => "waiting",
             Verdict::UnderWay => "under way",
             Verdict::Blocked => "blocked",
             Verdict::RolledBack => "rolled back",

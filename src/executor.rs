@@ -10,11 +10,13 @@ pub mod desk;
 pub mod gates;
 pub mod keep;
 mod moving;
+mod pace;
 pub mod people;
 pub mod perform;
 pub mod rewrap;
 pub mod scene;
 pub mod told;
+mod trace;
 mod undo;
 pub mod values;
 pub mod versions;
@@ -77,6 +79,7 @@ pub struct Executor<'a, 'd> {
 /// The journal failed, or the world is not the plan's own. A step that failed is not an error but an end.
 pub fn run(executor: &mut Executor<'_, '_>) -> Result<Ended, Fault> {
     open(executor)?;
+    trace::sign(executor)?;
     let names: Vec<Vec<String>> = executor.approved.plan().units.iter().map(Unit::step_names).collect();
     let mut attempt = Attempt::default();
     loop {

@@ -5,6 +5,7 @@ pub mod able;
 pub mod fleet;
 pub mod key;
 pub mod store;
+pub mod unmanaged;
 
 pub use able::Able;
 pub use able::Disables;
@@ -13,9 +14,11 @@ pub use able::Reopens;
 pub use fleet::FleetSeen;
 pub use fleet::MemberSeen;
 pub use key::KeySeen;
+pub use key::PreImages;
 pub use store::Census;
 pub use store::Mover;
 pub use store::StoreSeen;
+pub use unmanaged::Unmanaged;
 
 use crate::model::Hour;
 use crate::model::KeyName;
@@ -31,7 +34,7 @@ pub struct Inventory {
     pub hour: Hour,
     /// Every key of every policy.
     pub keys: BTreeMap<KeyName, KeySeen>,
-    /// Places that look like keys and that no policy names.
+    /// What looks like a key, or lies among keys, and that no policy names.
     #[serde(default)]
-    pub unmanaged: Vec<String>,
+    pub unmanaged: Vec<Unmanaged>,
 }

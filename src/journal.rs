@@ -27,6 +27,8 @@ pub use self::event::FORMAT;
 pub use self::head::Head;
 pub use self::known::Known;
 pub use self::known::Look;
+pub use self::known::PRE_IMAGES_DELETED;
+pub use self::known::PRE_IMAGES_UNDER;
 pub use self::ledger::Approval;
 pub use self::ledger::Ledger;
 pub use self::name::RunId;

@@ -28,6 +28,7 @@ pub use step::Step;
 pub use step::Waiting;
 
 use crate::decision::Decision;
+use crate::inventory::Unmanaged;
 use crate::model::Act;
 use crate::model::Hour;
 use crate::model::KeyName;
@@ -53,6 +54,9 @@ pub struct Plan {
     pub policies: Vec<Policy>,
     /// What was decided for every key, also for those with nothing to do.
     pub decisions: Vec<Decision>,
+    /// What was seen beside the keys and is in no policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmanaged: Vec<Unmanaged>,
     /// Keys that are planned together, each group by itself.
     pub units: Vec<Unit>,
 }
@@ -102,6 +106,8 @@ pub enum Kind {
     Reopen,
     /// An old version's material ends.
     Destroy,
+    /// Pre-images are deleted: nothing else changes.
+    Discard,
 }
 
 impl Unit {

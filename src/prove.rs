@@ -3,6 +3,7 @@
 //! and inside steps. It asks the same `course::next` as the real executor.
 //! Never here: time. Timing is arithmetic on declared delays; what they promise is what the model assumes.
 
+pub mod accepted;
 pub mod act;
 mod alike;
 mod before;

@@ -1,6 +1,8 @@
 //! Asks the ports and fills an inventory. It only reads.
 //! Never here: deciding anything; what could not be asked is noted as such, and makes only its own keys wait.
 
+pub mod trace;
+
 use crate::fault::Fault;
 use crate::inventory::Census;
 use crate::inventory::FleetSeen;
@@ -9,6 +11,7 @@ use crate::inventory::KeySeen;
 use crate::inventory::MemberSeen;
 use crate::inventory::Mover;
 use crate::inventory::StoreSeen;
+use crate::inventory::Unmanaged;
 use crate::inventory::key::Drift;
 use crate::inventory::key::Past;
 use crate::inventory::key::Unreachable;
@@ -29,6 +32,7 @@ use crate::port::store::Versions;
 use crate::port::world::World;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +49,38 @@ pub fn look(project: &Project, world: &dyn World, past: &BTreeMap<KeyName, Past>
     let hour = world.clock().now();
     let mut keys = BTreeMap::new();
     let known = RefCell::new(BTreeMap::new());
+    let strays = RefCell::new(Vec::new());
     for policy in &project.policies {
         for (name, key) in &policy.keys {
             let whole = policy.key_name(name);
             let past = past.get(&whole).cloned().unwrap_or_default();
-            let asking = Asking { world, policy, key, name: &whole, depth, hour, known: &known };
+            let asking = Asking { world, policy, key, name: &whole, depth, hour, known: &known, strays: &strays };
             keys.insert(whole.clone(), asking.key(past));
         }
     }
-    Inventory { hour, keys, unmanaged: Vec::new() }
+    let mut unmanaged = strays.into_inner();
+    unmanaged.extend(beside(project, world));
+    let former = past.keys().filter(|name| !keys.contains_key(*name));
+    unmanaged.extend(former.map(|name| Unmanaged::Former { key: name.clone() }));
+    unmanaged.sort();
+    unmanaged.dedup();
+    Inventory { hour, keys, unmanaged }
+}
+
+/// What looks like a key beside the keys of all policies. A backend that cannot be asked is told at its keys.
+fn beside(project: &Project, world: &dyn World) -> Vec<Unmanaged> {
+    let keys =
+        || project.policies.iter().flat_map(|policy| policy.keys.iter().map(move |(name, key)| (policy, name, key)));
+    let named: Vec<&str> = keys().map(|(_, _, key)| key.at.as_str()).collect();
+    let mut asked = BTreeSet::new();
+    let mut found = Vec::new();
+    for (policy, name, key) in keys() {
+        if asked.insert((&policy.name, &key.backend)) {
+            let backend = world.backend(&policy.key_name(name), &key.backend);
+            found.extend(backend.and_then(|backend| backend.beside(&named)).unwrap_or_default());
+        }
+    }
+    found.into_iter().map(|place| Unmanaged::Place { place }).collect()
 }
 
 struct Asking<'a> {
@@ -65,6 +92,8 @@ struct Asking<'a> {
     hour: Hour,
     /// Which world each store is: many keys may seal into one, and every question opens it anew.
     known: &'a RefCell<BTreeMap<usize, String>>,
+    /// What lies among the versions and is none of them.
+    strays: &'a RefCell<Vec<Unmanaged>>,
 }
 
 impl Asking<'_> {
@@ -78,11 +107,18 @@ impl Asking<'_> {
             unreachable: Vec::new(),
             past,
             drift: Vec::new(),
+            run: None,
+            algorithm: None,
         };
         match self.backend(&mut seen) {
             Ok(look) => {
                 seen.drift = drift(&look, &seen.past);
+                seen.run = look.run;
+                let algorithm = look.key.current().and_then(|current| look.algorithms.get(&current.id));
+                seen.algorithm = algorithm.map(|is| is.word().to_owned());
                 seen.key = look.key;
+                let stray = |file| Unmanaged::File { key: self.name.clone(), file };
+                self.strays.borrow_mut().extend(look.unknown_files.into_iter().map(stray));
             }
             Err(fault) => seen.unreachable.push(unreachable(format!("backend `{}`", self.key.backend), fault)),
         }
@@ -188,6 +224,7 @@ pub fn versions(key: &crate::model::Key) -> Versions {
 
 fn add(all: &mut Census, one: Census) {
     all.strange = all.strange.saturating_add(one.strange);
+    all.by_trial = all.by_trial.saturating_add(one.by_trial);
     all.exact &= one.exact;
     for (version, count) in one.under {
         let slot = all.under.entry(version).or_default();

@@ -387,6 +387,160 @@ fn a_journal_that_is_not_as_it_was_written_stops_everything() {
     insta::assert_snapshot!(world.told);
 }
 
+/// The traces that our runs leave in the world, against a home that is gone, or older than they are.
+#[test]
+fn a_lost_home_is_not_taken_for_a_new_one() {
+    let mut world = world(80, "1s", "40d");
+    assert_eq!(world.quietly("plan --key app/kek -o first.json").0, 0);
+    assert_eq!(world.quietly("apply first.json").0, 0);
+    let older = world.path("older");
+    copy(&world.path(".keyrota"), &older);
+    world.until("apply first.json --exit-code", 5);
+    world.carry_out("second.json", "--key app/kek");
+    // An older home, restored from a backup, does not know the second run.
+    fs::remove_dir_all(world.path(".keyrota")).unwrap();
+    copy(&older, &world.path(".keyrota"));
+    world.run("apply");
+    fs::remove_dir_all(world.path(".keyrota")).unwrap();
+    for args in ["plan -o plan.json", "apply", "apply second.json", "report", "status", "why app/kek"] {
+        world.run(args);
+    }
+    assert!(!world.path(".keyrota").exists() && !world.path("plan.json").exists(), "nothing was begun anew");
+    // A version that somebody puts there by hand bears no mark, and changes none.
+    world.key("v9", [9; 32]);
+    for args in ["plan", "adopt app/kek@v8", "adopt app/kek@v3", "status", "plan", "apply", "journal show"] {
+        world.run(args);
+    }
+    fs::remove_file(world.path("keys/v9.key")).unwrap();
+    world.carry_out("third.json", "--key app/kek");
+    // Plans are kept only once a journal has begun.
+    for name in ["journal.jsonl", "head.json"] {
+        fs::remove_file(world.path(".keyrota").join(name)).unwrap();
+    }
+    world.run("adopt app/kek@v4");
+    insta::assert_snapshot!(world.told);
+}
+
+/// Folders and files that nobody told us of, and a key that was taken out of its policy.
+#[test]
+fn what_no_policy_names_is_shown_and_left_alone() {
+    let mut world = world(80, "1s", "40d");
+    world.carry_out("plan.json", "--key app/kek");
+    for (name, file) in [("older", "v3.key"), ("notes", "README"), ("keys", "v1.key.bak"), (".hidden", "v1.key")] {
+        fs::create_dir_all(world.path(name)).unwrap();
+        fs::write(world.path(name).join(file), "not ours").unwrap();
+    }
+    let before = everything(&world.path("older"));
+    for args in ["status", "plan"] {
+        world.run(args);
+    }
+    assert_eq!(world.quietly("plan --key app/kek -o next.json").0, 0);
+    let plan: serde_json::Value = serde_json::from_slice(&fs::read(world.path("next.json")).unwrap()).unwrap();
+    assert_eq!(plan["unmanaged"].as_array().unwrap().len(), 2);
+    assert_eq!(world.quietly("show next.json").0, 0, "what is written is read");
+    let policy = world.path("policies/app.toml");
+    fs::write(&policy, fs::read_to_string(&policy).unwrap().replace("[key.kek]", "[key.other]")).unwrap();
+    for args in ["status", "report"] {
+        world.run(args);
+    }
+    assert_eq!(everything(&world.path("older")), before);
+    insta::assert_snapshot!(world.told);
+}
+
+/// Wrapped values as they were are kept, pin their version, and are deleted by a plan.
+#[test]
+fn pre_images_are_kept_and_deleted_by_a_plan() {
+    let mut world = world(80, "1s", "1s");
+    let policy = world.path("policies/app.toml");
+    let text = fs::read_to_string(&policy).unwrap();
+    fs::write(&policy, text.replace("born", "pre_images = { to = \"file\", keep = \"12s\" }\nborn")).unwrap();
+    let before: String =
+        world.db().query_row("select wrapped from data_keys where id = 3", (), |row| row.get(0)).unwrap();
+    world.carry_out("plan.json", "--key app/kek");
+    let kept = everything(&world.path(".keyrota/pre-images"));
+    assert!(kept.len() == 1 && String::from_utf8_lossy(&kept[0].1).contains(&before));
+    assert_eq!(fs::metadata(&kept[0].0).unwrap().permissions().mode() & 0o777, 0o600);
+    for args in ["why app/kek@v1", "plan --destroy", "plan"] {
+        world.run(args);
+    }
+    world.until("plan -o tidy.json --exit-code", 2);
+    for args in ["status", "why app/kek", "plan --destroy", "show tidy.json"] {
+        world.run(args);
+    }
+    // As a crash would leave it: the file is gone, and nobody wrote that down.
+    fs::remove_file(&kept[0].0).unwrap();
+    world.run("apply tidy.json");
+    assert!(everything(&world.path(".keyrota/pre-images")).is_empty());
+    assert_eq!(world.quietly("plan --destroy -o end.json --exit-code").0, 2);
+    for args in ["apply tidy.json", "why app/kek@v1", "report --from 2026-01-01 --key app/kek"] {
+        world.run(args);
+    }
+    insta::assert_snapshot!(world.told);
+}
+
+/// In a freeze nothing begins that changes anything, and no more keys are under way than may be at once.
+#[test]
+fn the_calendar_is_obeyed() {
+    let mut world = world(80, "1s", "40d");
+    let day = |days: i64| (chrono::Utc::now() + chrono::TimeDelta::days(days)).format("%Y-%m-%d").to_string();
+    let freeze = format!("[[calendar.freezes]]\nfrom = \"{}\"\nto = \"{}\"\nbecause = \"sale\"\n", day(-2), day(3));
+    let settings = "actor = \"kim\"\n[calendar]\nat_once = 1\n";
+    fs::write(world.path("keyrota.toml"), format!("{settings}{freeze}")).unwrap();
+    assert_eq!(world.quietly("plan --key app/kek -o frozen.json").0, 0);
+    for args in ["apply frozen.json --exit-code", "status", "why app/kek"] {
+        world.run(args);
+    }
+    assert_eq!(fs::read_dir(world.path("keys")).unwrap().count(), 1, "nothing was made");
+    let run = world.run_name();
+    assert_eq!(world.quietly(&format!("cancel {run}")).0, 0);
+    // Two keys, of which one may be under way.
+    fs::write(world.path("keyrota.toml"), settings).unwrap();
+    let policy = fs::read_to_string(world.path("policies/app.toml")).unwrap();
+    let (before, key) = policy.split_at(policy.find("[key.kek]").unwrap());
+    let second = key.replace("[key.kek]", "[key.second]").replace("at = \"keys\"", "at = \"more/second\"");
+    let both = format!("{before}{key}{}", second.replace("seals = [\"db\"]", "seals = [\"none\"]"));
+    let none = "[store.none]\ntype = \"unseen\"\n";
+    let both = both.replace("rotate_every = \"90d\"", "rotate_every = \"70d\"");
+    let at = both.rfind("retire = ").unwrap();
+    fs::write(world.path("policies/app.toml"), format!("{}retire = \"never\"\n{none}", &both[..at])).unwrap();
+    fs::create_dir_all(world.path("more/second")).unwrap();
+    fs::set_permissions(world.path("more/second"), Permissions::from_mode(0o700)).unwrap();
+    fs::copy(world.path("keys/v1.key"), world.path("more/second/v1.key")).unwrap();
+    assert_eq!(world.quietly("plan -o one.json").0, 0);
+    assert_eq!(world.quietly("plan --key app/second -o other.json").0, 0);
+    for args in ["plan", "apply one.json", "apply other.json", "status", "why app/second"] {
+        world.run(args);
+    }
+    insta::assert_snapshot!(world.told);
+}
+
+/// What makes a key due beside its age, and what is past a guard though its time has not come.
+#[test]
+fn another_algorithm_is_due_and_a_guard_is_watched() {
+    let mut world = world(60, "1s", "40d");
+    let guard = "actor = \"kim\"\n[[guard]]\nkeys = \"app/*\"\ncurrent_at_most = \"55d\"\n";
+    fs::write(world.path("keyrota.toml"), guard).unwrap();
+    let policy = world.path("policies/app.toml");
+    let text = fs::read_to_string(&policy).unwrap();
+    fs::write(&policy, text.replace("\"90d\"", "\"50d\"")).unwrap();
+    world.run("status --exit-code");
+    let text = text.replace("algorithm = \"aes-256\"", "algorithm = \"aes-128\"");
+    fs::write(&policy, text.replace("path = \"app.db\"", "path = \"app.db\"\npace = { rows_per_second = 5 }")).unwrap();
+    fs::write(world.path("keyrota.toml"), "actor = \"kim\"\n").unwrap();
+    world.run("why app/kek");
+    insta::assert_snapshot!(world.told);
+}
+
+fn copy(from: &Path, to: &Path) {
+    for (path, bytes) in everything(from) {
+        let to = to.join(path.strip_prefix(from).unwrap());
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::set_permissions(to.parent().unwrap(), Permissions::from_mode(0o700)).unwrap();
+        fs::write(&to, bytes).unwrap();
+        fs::set_permissions(&to, Permissions::from_mode(0o600)).unwrap();
+    }
+}
+
 #[test]
 fn what_is_wrong_is_said_with_the_way_out() {
     let mut world = world(80, "1s", "40d");

@@ -144,9 +144,9 @@ fn killed_while_it_writes_it_keeps_all_that_it_said_was_kept() {
 
 /// All that a home does, harmless to repeat.
 fn work(home: &mut Local) -> Result<(), Trouble> {
-    home.save_plan(&keyrota::digest::plain(b"plan"), b"plan")?;
     let lease = home.lock("crasher")?;
     open(home, &lease)?;
+    home.save_plan(&keyrota::digest::plain(b"plan"), b"plan")?;
     home.seal_head(&lease)?;
     home.append(&lease, vec![note("a"), note("b")])?;
     home.jot(&lease, vec![note("c")])?;

@@ -12,6 +12,8 @@ use crate::journal::Clock as JournalClock;
 use crate::journal::Event;
 use crate::model::State;
 use crate::port::world::World;
+use crate::survey::trace;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -43,6 +45,15 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     }
     let backend = wired.backend(name, &key.backend)?;
     let now = desk.now();
+    // The mark of a run that this journal knows stays; that of another, whose journal is lost, ends here.
+    let mark = backend.look(&key.at).ok().and_then(|look| look.run);
+    let (ours, lost): (Option<String>, Option<String>) = match mark {
+        Some(run) if trace::knows(desk.ledger(), &run) => (Some(run), None),
+        other => (None, other),
+    };
+    if let Some(run) = ours {
+        backend.sign_as(&run);
+    }
     let otherwise = format!("`keyrota why {name}` lists the versions that are there");
     backend.adopt(&key.at, version, now).map_err(|failed| at::failed(failed, &otherwise))?;
     let seen = at::look(&wired, name, key)?;
@@ -50,12 +61,23 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
         return Err(Fail::refused(format!("`{name}` has no version `{version}`"), otherwise));
     };
     let current = found.state == State::Current;
-    let same = known.is_some_and(|known| {
-        known.versions().contains(version) && (!current || known.left_current.as_ref() == Some(version))
-    });
+    let same = lost.is_none()
+        && known.is_some_and(|known| {
+            known.versions().contains(version) && (!current || known.left_current.as_ref() == Some(version))
+        });
     if !same {
-        let (key, version, fingerprint) = (name.clone(), version.clone(), found.fingerprint.clone());
-        desk.say(vec![Event::Adopted { key, version, fingerprint, current }])?;
+        let (id, fingerprint) = (version.clone(), found.fingerprint.clone());
+        let mut events = Vec::new();
+        if let Some(run) = &lost {
+            let what = format!("`{name}` bears the mark of `{run}`, which this journal does not know");
+            events.push(Event::Override { what, why: "somebody adopted the key as it stands".into() });
+        }
+        if lost.is_some() || known.is_none_or(|known| known.versions().is_empty()) {
+            // A journal that knows nothing of the key takes all of it over, as it stands.
+            events.push(Event::Observation { key: name.clone(), versions: seen.clone(), members: BTreeMap::new() });
+        }
+        events.push(Event::Adopted { key: name.clone(), version: id, fingerprint, current });
+        desk.say(events)?;
     }
     let head = desk.head()?;
     match console.json {

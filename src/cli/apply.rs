@@ -6,6 +6,7 @@ use crate::cli::console::Console;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Fail;
 use crate::cli::list;
+use crate::cli::lost;
 use crate::cli::notice;
 use crate::cli::notice::Notices;
 use crate::cli::plan::PLAN_BYTES_MAX;
@@ -61,6 +62,8 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(|error| Fault::io(doing, &error))?;
     }
     let mut home = wire::home(folder, settings)?;
+    let wired = wire::Wired::new(folder, &read.project.policies, &settings.allow, Arc::clone(&stop))?;
+    lost::refuse_at(&wired, &read.project.policies, &crate::journal::ledger(&home.read()?)?)?;
     let clock = crate::cli::wire::clock(&stop);
     let documents = match handed {
         Some(document) => vec![Ok(document)],

@@ -105,12 +105,10 @@ impl Console {
             }
             Fail::Unsafe(violation) => {
                 self.say(&format!("refused: {violation}"));
-                self.hint(&match (violation.hazard, &violation.fleet) {
-                    (Some(code), Some(fleet)) => format!(
-                        "`keyrota explain {code}` tells what it means; a policy may accept it by name for `{fleet}`, for a bounded time"
-                    ),
-                    _ => "change the policy so that this cannot happen; nothing was planned".into(),
-                });
+                // Its own hint is the better one.
+                if violation.hint.is_none() {
+                    self.hint("change the policy so that this cannot happen; nothing was planned");
+                }
             }
             Fail::Denied(denied) => {
                 self.say(&format!("refused: {denied}"));

@@ -3,6 +3,7 @@
 use crate::cli::console::Console;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Fail;
+use crate::cli::lost;
 use crate::cli::project;
 use crate::cli::wire;
 use crate::decision;
@@ -71,6 +72,9 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
         disk::write_whole(out, document.bytes(), disk::PRIVATE_FILE)?;
     }
     show(&document, args, console)?;
+    if empty && args.destroy && !console.json {
+        console.hint("what keeps each old version: `keyrota why POLICY/KEY@VERSION`");
+    }
     Ok(match (args.exit_code, empty, blocked) {
         (_, true, true) => Exit::Refused,
         (true, false, _) => Exit::Planned,
@@ -106,8 +110,9 @@ pub(super) fn decide(
     let stop = Arc::new(AtomicBool::new(false));
     let wired = wire::Wired::new(folder, &project.policies, &project.settings.allow, stop)?;
     let home = wire::home(folder, &project.settings)?;
-    let past = journal::past(&home.read()?)?;
-    let inventory = survey::look(project, &wired, &past, Depth::Count);
+    let ledger = journal::ledger(&home.read()?)?;
+    let mut inventory = survey::look(project, &wired, &ledger.past(), Depth::Count);
+    lost::refuse(&mut inventory, &ledger)?;
     Ok((decision::decide(project, &inventory, wish), inventory))
 }
 

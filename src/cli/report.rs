@@ -3,11 +3,13 @@
 use crate::cli::console::Console;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Fail;
+use crate::cli::lost;
 use crate::cli::project;
 use crate::cli::runs;
 use crate::cli::wire;
 use crate::decision::Reason;
 use crate::inventory::Inventory;
+use crate::inventory::Unmanaged;
 use crate::inventory::key::Drift;
 use crate::journal;
 use crate::model::Hour;
@@ -61,7 +63,8 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     }
     let stop = Arc::new(AtomicBool::new(false));
     let wired = wire::Wired::new(folder, &read.project.policies, &read.project.settings.allow, stop)?;
-    let seen = survey::look(&read.project, &wired, &ledger.past(), Depth::Glance);
+    let mut seen = survey::look(&read.project, &wired, &ledger.past(), Depth::Glance);
+    lost::refuse(&mut seen, &ledger)?;
     let hour = ledger.last.map_or(seen.hour, |last| last.max(seen.hour));
     let unmanaged = unmanaged(&seen, args.key.as_ref());
     let material = Material { journal: &journal, plans: &plans, project: &read.project, unmanaged, hour };
@@ -76,7 +79,13 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
 
 /// What is there and in no policy, versions that we did not make, and what could not be looked at.
 fn unmanaged(seen: &Inventory, only: Option<&KeyName>) -> Vec<String> {
-    let mut all = seen.unmanaged.clone();
+    // Keys that only the journal knows stand in the report by themselves.
+    let told = seen.unmanaged.iter().filter(|one| match one {
+        Unmanaged::Former { .. } => false,
+        Unmanaged::File { key, .. } => only.is_none_or(|only| only == key),
+        Unmanaged::Place { .. } => only.is_none(),
+    });
+    let mut all: Vec<String> = told.map(ToString::to_string).collect();
     for (name, key) in seen.keys.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)) {
         let strangers = key.drift.iter().filter(|drift| !matches!(drift, Drift::RotatesItself { .. }));
         let told = strangers.map(|drift| {

@@ -25,6 +25,7 @@ use crate::port::home::Home;
 use crate::render::status;
 use crate::survey;
 use crate::survey::Depth;
+use crate::survey::trace;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -49,6 +50,7 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
         let seen = inventory.keys.get(&decision.key);
         key(&read.project, decision, seen, &ledger, now)
     });
+    let lost = trace::lost(&inventory);
     let seen = status::Status {
         hour: now,
         simulated: ledger.clock == Some(Clock::Virtual),
@@ -60,6 +62,10 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
         true => console.out_json(&seen),
         false => console.out(&status::text(&seen, args.all, console.paper())),
     }
+    // Everything above is told by a journal that is not the whole one: whoever asked is told that last.
+    if let Some(broken) = lost {
+        return Err(Fail::Broken(broken));
+    }
     Ok(if args.exit_code { exit(&seen) } else { Exit::Done })
 }
 
@@ -69,7 +75,8 @@ pub(super) fn glance(folder: &Path, project: &Project) -> Result<(Ledger, Invent
     let wired = wire::Wired::new(folder, &project.policies, &project.settings.allow, stop)?;
     let home = wire::home(folder, &project.settings)?;
     let ledger = journal::ledger(&home.read()?)?;
-    let inventory = survey::look(project, &wired, &ledger.past(), Depth::Glance);
+    let mut inventory = survey::look(project, &wired, &ledger.past(), Depth::Glance);
+    trace::note(&mut inventory, &ledger);
     Ok((ledger, inventory, home))
 }
 

@@ -20,6 +20,7 @@ use crate::policy::Project;
 use crate::render::why;
 use crate::survey;
 use crate::survey::Depth;
+use crate::survey::trace;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -67,6 +68,7 @@ pub(super) fn count(folder: &Path, project: &Project, name: &KeyName, ledger: &L
     let stop = Arc::new(AtomicBool::new(false));
     let wired = wire::Wired::new(folder, &alone.policies, &alone.settings.allow, stop)?;
     let mut inventory = survey::look(&alone, &wired, &ledger.past(), Depth::Count);
+    trace::note(&mut inventory, ledger);
     let gone = || Fail::refused(format!("`{name}` was not looked at"), "this is a bug of keyrota");
     inventory.keys.remove(name).ok_or_else(gone)
 }

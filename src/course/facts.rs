@@ -1,6 +1,7 @@
 //! Gates against the world: which stand open, until when the others stay shut, which were missed.
 
 use crate::course::Door;
+use crate::course::freeze;
 use crate::decision::calendar;
 use crate::model::Hour;
 use crate::model::Name;
@@ -116,6 +117,11 @@ fn fact(
                 }
             }
         }
+    }
+    let begun = |at| progress.at(at) != At::Ahead;
+    if let Some(freeze) = calendar::frozen(calendar, now).filter(|_| freeze::waits_out(unit, index, begun)) {
+        fact.not_before(freeze.to, now);
+        fact.waits_for.push(format!("the freeze to end ({})", freeze.because));
     }
     if fact.door == Door::Shut && fact.by.is_some_and(|by| now >= by) {
         fact.door = Door::Late;

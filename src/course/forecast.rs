@@ -1,5 +1,6 @@
 //! When each step is expected to be done, if nothing fails and every gate opens as declared.
 
+use crate::course::freeze;
 use crate::decision::calendar;
 use crate::model::Hour;
 use crate::model::Name;
@@ -23,7 +24,7 @@ pub struct Expected {
 #[must_use]
 pub fn forecast(unit: &Unit, policies: &[Policy], calendar: &Calendar, opened: Hour) -> Vec<Expected> {
     let mut expected: Vec<Expected> = Vec::with_capacity(unit.steps.len());
-    for step in &unit.steps {
+    for (index, step) in unit.steps.iter().enumerate() {
         let needed = step.needs.iter().filter_map(|need| expected.get(need.step)).map(|needed| needed.done);
         let from = needed.max().unwrap_or(opened);
         let begins = step.gates.iter().fold(from, |begins, gate| match gate {
@@ -33,6 +34,10 @@ pub fn forecast(unit: &Unit, policies: &[Policy], calendar: &Calendar, opened: H
             Gate::Proof { fleet, .. } => begins.max(looks(unit, policies, step, fleet).after(from)),
             Gate::NotAfter { .. } | Gate::Approval { .. } => begins,
         });
+        let begins = match freeze::waits_out(unit, index, |at| at < index) {
+            true => calendar::thawed(calendar, begins),
+            false => begins,
+        };
         let done = Span::seconds(step.estimate.seconds).after(begins);
         expected.push(Expected { begins, done });
     }

@@ -59,6 +59,9 @@ pub fn blockers(policy: &Policy, key: &Key, seen: &KeySeen, version: &Version, h
         all.push(Blocker::of(Keeps::CannotDestroy));
     }
     all.extend(values);
+    let (over, kept): (Vec<_>, Vec<_>) =
+        pre_images(key, seen, version, hour).into_iter().partition(|blocker| blocker.until.is_none());
+    all.extend(over);
     let since = out_of_use(able, seen, version);
     if since.is_none() && all.is_empty() {
         all.push(Blocker::of(Keeps::NotRetired));
@@ -67,6 +70,7 @@ pub fn blockers(policy: &Policy, key: &Key, seen: &KeySeen, version: &Version, h
         (until > hour).then(|| Blocker { until: Some(until), store, ..Blocker::of(because) })
     };
     all.extend(since.zip(destroy_after).and_then(|(since, span)| until(Keeps::DestroyAfter, span.after(since), None)));
+    all.extend(kept);
     let clean = seen.past.clean_at.get(&version.id).copied().or(since);
     for name in &key.seals {
         let restorable = policy.stores.get(name).and_then(|store| store.restorable_for);
@@ -77,6 +81,14 @@ pub fn blockers(policy: &Policy, key: &Key, seen: &KeySeen, version: &Version, h
         );
     }
     all
+}
+
+/// Pre-images are values that may come back, for as long as they are there: those whose time is over are deleted first.
+fn pre_images(key: &Key, seen: &KeySeen, version: &Version, hour: Hour) -> Vec<Blocker> {
+    let keep = key.pre_images.as_ref().map(|wanted| wanted.keep);
+    let mine = seen.past.pre_images.iter().filter(|kept| kept.under.contains(&version.id));
+    mine.map(|kept| Blocker { until: kept.until(keep).filter(|until| *until > hour), ..Blocker::of(Keeps::PreImages) })
+        .collect()
 }
 
 fn values(seen: &KeySeen, version: &Version) -> Vec<Blocker> {

@@ -4,6 +4,7 @@ use crate::model::Hour;
 use crate::model::Name;
 use crate::model::Span;
 use crate::policy::meant::project::Calendar;
+use crate::policy::meant::project::Freeze;
 use crate::policy::meant::project::Window;
 use chrono::Datelike;
 use chrono::FixedOffset;
@@ -86,6 +87,36 @@ pub fn longest_wait(calendar: &Calendar, window: &Name, lasts: Span) -> Span {
     longest
 }
 
+/// The freeze that holds at this hour.
+#[must_use]
+pub fn frozen(calendar: &Calendar, now: Hour) -> Option<&Freeze> {
+    calendar.freezes.iter().find(|freeze| freeze.from <= now && now < freeze.to)
+}
+
+/// The last turn, at this hour or earlier, of which everything falls outside of every freeze that comes so long before it
+/// and so long after it; in the window, where there is one. Nothing where there is none within a year.
+#[must_use]
+pub fn last_turn(
+    calendar: &Calendar,
+    window: Option<(&Name, Span)>,
+    (before, after): (Span, Span),
+    latest: Hour,
+) -> Option<Hour> {
+    let mut until = latest;
+    for _ in 0..=calendar.freezes.len() {
+        let turn = match window {
+            Some((window, lasts)) => last_open(calendar, window, lasts, until)?,
+            None => until,
+        };
+        let (from, to) = (before.before(turn), after.after(turn));
+        match calendar.freezes.iter().find(|freeze| freeze.from <= to && from < freeze.to) {
+            Some(freeze) => until = after.plus(Span::seconds(1)).before(freeze.from),
+            None => return Some(turn),
+        }
+    }
+    None
+}
+
 /// The last moment, at this hour or earlier, outside of every freeze.
 fn before_freezes(calendar: &Calendar, mut hour: Hour) -> Hour {
     for _ in 0..=calendar.freezes.len() {
@@ -107,7 +138,8 @@ fn opens_on(window: &Window, day: NaiveDate) -> bool {
 }
 
 /// The first hour, from this one on, outside of every freeze.
-fn thawed(calendar: &Calendar, mut hour: Hour) -> Hour {
+#[must_use]
+pub fn thawed(calendar: &Calendar, mut hour: Hour) -> Hour {
     for _ in 0..=calendar.freezes.len() {
         match calendar.freezes.iter().find(|freeze| freeze.from <= hour && hour < freeze.to) {
             Some(freeze) => hour = freeze.to,

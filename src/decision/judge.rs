@@ -8,10 +8,12 @@ use crate::decision::Wish;
 use crate::decision::blocker::blockers;
 use crate::decision::blocker::out_of_use;
 use crate::decision::lead::Ways;
+use crate::decision::order;
 use crate::decision::reason::Keeps;
 use crate::inventory::Disables;
 use crate::inventory::Inventory;
 use crate::inventory::KeySeen;
+use crate::inventory::PreImages;
 use crate::inventory::key::Drift;
 use crate::model::Hour;
 use crate::model::KeyName;
@@ -40,30 +42,9 @@ pub fn decide(project: &Project, inventory: &Inventory, wish: &Wish) -> Vec<Deci
             });
         }
     }
-    wait_for_others(project, &mut decisions);
+    order::wait(project, &mut decisions, wish);
     decisions.sort_by(|a, b| a.key.cmp(&b.key));
     decisions
-}
-
-/// A key that is due waits while a key that comes first is under way or blocked.
-fn wait_for_others(project: &Project, decisions: &mut [Decision]) {
-    let stuck: BTreeMap<KeyName, Verdict> = decisions.iter().map(|d| (d.key.clone(), d.verdict)).collect();
-    for decision in decisions.iter_mut().filter(|decision| decision.verdict.acts()) {
-        let Some(key) = key_of(project, &decision.key) else { continue };
-        let first = key
-            .after
-            .iter()
-            .find(|first| matches!(stuck.get(first), Some(Verdict::UnderWay | Verdict::Blocked | Verdict::RolledBack)));
-        if let Some(first) = first {
-            decision.verdict = Verdict::Blocked;
-            decision.reasons.push(Reason::ComesAfter { key: first.clone() });
-        }
-    }
-}
-
-fn key_of<'a>(project: &'a Project, name: &KeyName) -> Option<&'a Key> {
-    let policy = project.policies.iter().find(|policy| policy.name == *name.policy())?;
-    policy.keys.get(name.key())
 }
 
 struct Case<'a> {
@@ -128,8 +109,10 @@ impl Case<'_> {
         if seen.past.rolled_back && !self.wish.names(self.name) {
             return Some(self.says(Verdict::RolledBack, vec![Reason::TakenBack]));
         }
-        let gone = seen.drift.iter().any(|d| matches!(d, Drift::MaterialGone { .. } | Drift::MaterialChanged { .. }));
-        gone.then(|| self.says(Verdict::Blocked, Vec::new()))
+        let stops = |drift: &Drift| {
+            matches!(drift, Drift::MaterialGone { .. } | Drift::MaterialChanged { .. } | Drift::UnknownRun { .. })
+        };
+        seen.drift.iter().any(stops).then(|| self.says(Verdict::Blocked, Vec::new()))
     }
 
     fn judge(&self, seen: &KeySeen, lead: Lead) -> Decision {
@@ -237,6 +220,12 @@ impl Case<'_> {
             verdict = Verdict::Due;
             reasons.push(Reason::Compromised { version: version.clone() });
         }
+        let wanted = self.key.algorithm.word();
+        if let Some(is) = seen.algorithm.as_ref().filter(|is| *is != wanted) {
+            verdict = Verdict::Due;
+            let (is, wanted) = (is.clone(), wanted.to_owned());
+            reasons.push(Reason::Algorithm { version: version.clone(), is, wanted });
+        }
         let uses = seen.stores.values().filter_map(|store| store.census.as_ref()).map(|c| c.of(&current.id)).sum();
         if let Some(at_most) = self.key.max_uses.filter(|most| uses >= *most) {
             verdict = Verdict::Due;
@@ -261,11 +250,27 @@ impl Case<'_> {
             }
         };
         let verdict = verdict.max_urgency(by_age);
+        if verdict == Verdict::Well && !self.is_to_destroy() {
+            let over = self.pre_images(seen);
+            if !over.is_empty() {
+                reasons.extend(over);
+                return self.says(Verdict::DiscardDue, reasons);
+            }
+        }
         // Whoever asks to destroy is told of that, due or not.
         if verdict == Verdict::Well || self.is_to_destroy() {
             return self.old_versions(seen, verdict, reasons);
         }
         self.says(verdict, reasons)
+    }
+
+    /// Pre-images that were kept for as long as they should be.
+    fn pre_images(&self, seen: &KeySeen) -> Vec<Reason> {
+        let over = |kept: &PreImages| {
+            let since = kept.until(self.key.pre_images.as_ref().map(|wanted| wanted.keep))?;
+            (since <= self.hour).then(|| Reason::PreImages { run: kept.run.clone(), since })
+        };
+        seen.past.pre_images.iter().filter_map(over).collect()
     }
 
     /// A key that is well may still have an old version whose time has come.

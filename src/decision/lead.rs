@@ -27,7 +27,7 @@ pub struct Lead {
     pub readable: Span,
     /// What of `grace` goes beyond that.
     pub grace: Span,
-    /// The longest wait for a window.
+    /// The longest wait for a window, and for the end of a freeze.
     pub window: Span,
     /// From the turn until every member writes under the new version.
     pub written: Span,
@@ -48,17 +48,18 @@ impl Lead {
         self.written.plus(self.in_flight)
     }
 
-    /// With the wait for the key's window: the longest that there is, or what this end asks for, where a freeze makes
-    /// that longer.
+    /// With the wait for the key's window and for freezes: the longest that there is, or what this end asks for, where
+    /// freezes make that longer.
     #[must_use]
     pub fn with_window(mut self, ways: &Ways<'_>, calendar: &Calendar, due: Option<Hour>) -> Self {
-        let Some(window) = &ways.key.window else { return self };
-        let lasts = ways.turn_lasts();
-        self.window = calendar::longest_wait(calendar, window, lasts);
-        let latest = due.map(|due| self.after_turn().before(due));
-        let open = latest.and_then(|latest| calendar::last_open(calendar, window, lasts, latest));
-        if let Some((latest, open)) = latest.zip(open) {
-            self.window = self.window.max(Span::between(open, latest));
+        let window = ways.key.window.as_ref().map(|window| (window, ways.turn_lasts()));
+        if let Some((window, lasts)) = window {
+            self.window = calendar::longest_wait(calendar, window, lasts);
+        }
+        let Some(latest) = due.map(|due| self.after_turn().before(due)) else { return self };
+        let around = (self.readable.plus(self.grace), self.after_turn());
+        if let Some(turn) = calendar::last_turn(calendar, window, around, latest) {
+            self.window = self.window.max(Span::between(turn, latest));
         }
         self
     }

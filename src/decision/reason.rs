@@ -37,6 +37,15 @@ pub enum Reason {
         /// The version.
         version: VersionId,
     },
+    /// It is another kind of key than the policy asks for.
+    Algorithm {
+        /// The version.
+        version: VersionId,
+        /// What it is.
+        is: String,
+        /// What it should be.
+        wanted: String,
+    },
     /// Uses beside the limit.
     Uses {
         /// The version.
@@ -113,8 +122,20 @@ pub enum Reason {
         /// Since when.
         since: Hour,
     },
+    /// Pre-images were kept for as long as they should be.
+    PreImages {
+        /// The run that kept them.
+        run: String,
+        /// Since when they may go.
+        since: Hour,
+    },
     /// The last run was taken back, and nobody planned since.
     TakenBack,
+    /// As many rotations as may be at once are under way, or come first.
+    AtOnce {
+        /// How many may be.
+        at_most: u32,
+    },
     /// A key that comes first is not done.
     ComesAfter {
         /// The key that comes first.
@@ -136,6 +157,8 @@ pub enum Keeps {
     DestroyAfter,
     /// A backup may still come back.
     Restorable,
+    /// Pre-images under it are kept.
+    PreImages,
     /// Values still need it.
     Values,
     /// Values that do not open pin it.

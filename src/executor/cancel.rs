@@ -185,6 +185,7 @@ fn discard(
         Ok(backend) => backend,
         Err(fault) => return Ok(Err(fault)),
     };
+    backend.sign_as(desk.run()?.as_str());
     if let Err(failed) = backend.change(&key.at, &change, None, desk.now()) {
         let fault = Fault::ask_operator(format!("discard version `{made}` of `{}`", planned.name), failed);
         desk.say(vec![Event::Failed { step, attempt, fault: fault.clone() }])?;

@@ -1,22 +1,39 @@
 //! Pre-images: wrapped values as they were before a rewrap replaced them, one JSON object a line, in a private
-//! file per run. They hold no key material; what they hold opens with the old version only.
+//! file per run and key, until a plan deletes them. They hold no key material; what they hold opens with the old version only.
 
+use crate::digest;
 use crate::disk;
 use crate::disk::Appender;
 use crate::executor::Executor;
+use crate::executor::perform::Outcome;
 use crate::executor::rewrap::About;
 use crate::executor::scene::Scene;
 use crate::fault::Fault;
+use crate::journal::Facts;
+use crate::journal::PRE_IMAGES_DELETED;
+use crate::journal::RunId;
 use crate::model::KeyName;
 use crate::model::Name;
 use crate::port::store::Value;
 use std::path::Path;
 use std::path::PathBuf;
 
-/// Where a run's pre-images are kept.
+/// Where a run's pre-images of one key are kept. A key's name may hold what a file's may not, so its digest stands for it.
 #[must_use]
-pub fn file(folder: &Path, run: &str) -> PathBuf {
-    folder.join(format!("{run}.jsonl"))
+pub fn file(folder: &Path, run: &str, key: &KeyName) -> PathBuf {
+    let key = digest::of("keyrota pre-images", &[key.to_string().as_bytes()]);
+    folder.join(format!("{run}-{}.jsonl", key.short()))
+}
+
+/// Deletes the pre-images that these runs kept of a key. Twice is once.
+pub(super) fn discard(folder: &Path, key: &KeyName, runs: &[String]) -> Result<Outcome, Fault> {
+    for run in runs {
+        // A plan could be made to name any file.
+        let run: RunId = run.parse().map_err(|bad| Fault::give_up(format!("delete pre-images of `{key}`"), bad))?;
+        disk::remove(&file(folder, run.as_str(), key))?;
+    }
+    let facts = Facts::from([(PRE_IMAGES_DELETED.to_owned(), runs.join(" ").into())]);
+    Ok(Outcome::Done { facts, change: Vec::new() })
 }
 
 /// Keeps what a rewrap is about to replace.
@@ -30,7 +47,7 @@ impl Keeper {
     /// Keeps values of this key and store in the run's file.
     pub(super) fn open(folder: &Path, run: &str, key: &KeyName, store: &Name) -> Result<Self, Fault> {
         disk::make_folder(folder, disk::PRIVATE_FOLDER)?;
-        let appender = Appender::open(&file(folder, run), disk::PRIVATE_FILE)?;
+        let appender = Appender::open(&file(folder, run, key), disk::PRIVATE_FILE)?;
         Ok(Self { appender, key: key.clone(), store: store.clone() })
     }
 

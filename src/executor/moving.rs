@@ -4,6 +4,7 @@ use crate::executor::Executor;
 use crate::executor::counting;
 use crate::executor::keep::Keeper;
 use crate::executor::keep::keeper;
+use crate::executor::pace::Pacer;
 use crate::executor::people::turned;
 use crate::executor::perform::Outcome;
 use crate::executor::rewrap as engine;
@@ -32,6 +33,7 @@ struct Follower<'a, 'b, 'd> {
     step: StepName,
     store: Name,
     keeper: Option<Keeper>,
+    pacer: Pacer,
     journal: Option<Fault>,
 }
 
@@ -69,6 +71,7 @@ impl engine::Watch for Follower<'_, '_, '_> {
             about: progress.rows_about,
             rate: progress.rate(),
         });
+        self.pacer.keep(progress.moved, self.executor.world.clock());
         Ok(if self.executor.stop.load(Ordering::SeqCst) { Flow::Stop } else { Flow::Go })
     }
 }
@@ -111,11 +114,14 @@ fn move_all(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName)
             Ok(keeper) => keeper,
             Err(fault) => return Ok(fault.into()),
         };
+        let pace = scene.policy.stores.get(&lot.name).and_then(|store| store.pace);
+        let pacer = Pacer::new(pace, executor.world.clock());
         let mut follower = Follower {
             key: scene.name().clone(),
             step: step.clone(),
             store: lot.name.clone(),
             keeper,
+            pacer,
             journal: None,
             executor,
         };

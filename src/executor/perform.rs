@@ -2,6 +2,7 @@
 
 use crate::executor::Executor;
 use crate::executor::counting;
+use crate::executor::keep;
 use crate::executor::moving;
 use crate::executor::people;
 use crate::executor::scene::Scene;
@@ -144,6 +145,7 @@ pub(super) fn act(
                 (Err(fault), _) => Outcome::Failed(fault),
             });
         }
+        Part::Discard { runs } => keep::discard(executor.pre_images, scene.name(), runs),
     };
     Ok(outcome.unwrap_or_else(Outcome::Failed))
 }

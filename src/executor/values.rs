@@ -14,6 +14,7 @@ use crate::executor::scene::Scene;
 use crate::fault::Fault;
 use crate::inventory::Census;
 use crate::journal::Facts;
+use crate::journal::PRE_IMAGES_UNDER;
 use crate::journal::Place as Row;
 use crate::model::Key;
 use crate::model::KeyName;
@@ -153,5 +154,10 @@ pub(super) fn keep(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Out
     for name in &scene.key.seals {
         keeper(executor, scene, name)?;
     }
-    Ok(Outcome::done())
+    // What may be replaced, and so may come back, for as long as the copies are there.
+    let old = scene.old.as_ref();
+    let versions = scene.expected.versions.iter().filter(|version| version.state.opens() || Some(&version.id) == old);
+    let under: Vec<&str> = versions.map(|version| version.id.as_str()).collect();
+    let facts = Facts::from([(PRE_IMAGES_UNDER.to_owned(), under.join(" ").into())]);
+    Ok(Outcome::Done { facts, change: Vec::new() })
 }

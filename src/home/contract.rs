@@ -247,6 +247,8 @@ fn the_clock_may_step_back_a_little(world: &dyn World) {
 fn plans_are_kept_by_id(world: &dyn World) {
     let mut home = world.home();
     let (a, b) = (digest::plain(b"a"), digest::plain(b"b"));
+    let lease = begin(home.as_mut());
+    let head = home.seal_head(&lease).unwrap();
     for _ in 0..2 {
         home.save_plan(&a, b"plan a").unwrap();
         home.save_plan(&b, b"plan b").unwrap();
@@ -258,5 +260,14 @@ fn plans_are_kept_by_id(world: &dyn World) {
     assert_eq!(other.plans().unwrap(), ids);
     assert_eq!(other.plan(&a).unwrap().unwrap(), b"plan a");
     assert_eq!(other.plan(&digest::plain(b"c")).unwrap(), None);
-    assert_eq!(other.read().unwrap().count(), 0, "a plan without a journal is no lost journal");
+    drop(lease);
+    // A plan is kept only once the journal has begun: plans alone are what is left of a lost home.
+    let lines = world.lines();
+    world.put(None, None);
+    assert_eq!(why(other.read().unwrap_err()), Why::OnlyPlans { plans: 2 });
+    assert_eq!(why(other.verify(None).unwrap_err()), Why::OnlyPlans { plans: 2 });
+    let lease = home.lock("kim").unwrap();
+    assert_eq!(why(home.open(&lease).unwrap_err()), Why::OnlyPlans { plans: 2 });
+    world.put(Some(&lines), Some(head));
+    assert_eq!(other.read().unwrap().count(), head.count);
 }

@@ -64,6 +64,17 @@ impl Drop for Held {
     }
 }
 
+impl Shared {
+    /// Whether what belongs together is there together.
+    fn whole(&self) -> Result<(), Broken> {
+        match (self.head, self.lines.is_empty(), self.plans.len()) {
+            (None, false, _) => Err(Broken::of(Why::HeadLost)),
+            (None, true, plans) if plans > 0 => Err(Broken::of(Why::OnlyPlans { plans })),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn open(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -192,17 +203,13 @@ impl Home for Memory {
 
     fn read(&self) -> Result<Journal, Trouble> {
         let shared = open(&self.shared);
-        if shared.head.is_none() && !shared.lines.is_empty() {
-            return Err(Broken::of(Why::HeadLost).into());
-        }
+        shared.whole()?;
         Ok(journal::read(shared.lines.clone(), shared.head.as_ref())?)
     }
 
     fn verify(&self, witness: Option<&Head>) -> Result<Checked, Trouble> {
         let shared = open(&self.shared);
-        if shared.head.is_none() && !shared.lines.is_empty() {
-            return Err(Broken::of(Why::HeadLost).into());
-        }
+        shared.whole()?;
         let heads: Vec<Head> = shared.head.iter().chain(witness).copied().collect();
         journal::verify(shared.lines.as_slice(), &heads)
             .map_err(|error| Fault::io("read the journal", &error))?

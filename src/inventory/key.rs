@@ -6,6 +6,7 @@ use crate::inventory::StoreSeen;
 use crate::model::Hour;
 use crate::model::Key;
 use crate::model::Name;
+use crate::model::Span;
 use crate::model::VersionId;
 use serde::Deserialize;
 use serde::Serialize;
@@ -35,6 +36,12 @@ pub struct KeySeen {
     /// What is not as we left it (a version added by hand, current moved by hand, a key file gone).
     #[serde(default)]
     pub drift: Vec<Drift>,
+    /// What kind of key the current version is, as policies write it, where that can be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<String>,
+    /// The run of ours that changed it last, where its backend keeps such a mark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
 }
 
 /// Something that could not be looked at.
@@ -84,6 +91,31 @@ pub struct Past {
     /// Versions said to be known to others.
     #[serde(default)]
     pub compromised: Vec<VersionId>,
+    /// Wrapped values as they were before a run replaced them, kept and not yet deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pre_images: Vec<PreImages>,
+}
+
+/// The wrapped values that one run replaced, as they were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreImages {
+    /// The run.
+    pub run: String,
+    /// The versions that they may be under.
+    pub under: Vec<VersionId>,
+    /// When the run ended: they are kept from then on for as long as the policy says. Nothing while it is open.
+    #[serde(default)]
+    pub since: Option<Hour>,
+}
+
+impl PreImages {
+    /// Until when they are kept, by what the policy says today: a policy that no longer asks for them keeps them no longer.
+    /// Nothing while their run is open.
+    #[must_use]
+    pub fn until(&self, keep: Option<Span>) -> Option<Hour> {
+        self.since.map(|since| keep.unwrap_or(Span::ZERO).after(since))
+    }
 }
 
 /// Something that is not as we left it.
@@ -111,6 +143,11 @@ pub enum Drift {
     MaterialChanged {
         /// Which.
         version: VersionId,
+    },
+    /// A run of ours changed it that our journal does not know.
+    UnknownRun {
+        /// Which.
+        run: String,
     },
     /// The backend rotates by itself.
     RotatesItself {

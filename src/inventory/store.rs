@@ -50,6 +50,9 @@ pub struct Census {
     /// Those that name no version of this key, or one that is not there.
     #[serde(default)]
     pub strange: u64,
+    /// Those that name none by design: which version sealed them is known once they are opened.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub by_trial: u64,
     /// Whether the numbers are exact or estimated.
     #[serde(default)]
     pub exact: bool,
@@ -58,11 +61,17 @@ pub struct Census {
     pub at: Option<Hour>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Census {
     /// All values.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.under.values().fold(self.strange, |sum, count| sum.saturating_add(*count))
+        let unnamed = self.strange.saturating_add(self.by_trial);
+        self.under.values().fold(unnamed, |sum, count| sum.saturating_add(*count))
     }
 
     /// The values under one version.

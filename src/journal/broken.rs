@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::journal::head::Head;
+use crate::model::KeyName;
 
 /// A journal that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,20 @@ pub enum Why {
     },
     /// The journal is there, its head is gone.
     HeadLost,
+    /// Neither journal nor head are there, but plans that they spoke of.
+    OnlyPlans {
+        /// How many.
+        plans: usize,
+    },
+    /// A run that the journal does not know has left its mark in the world.
+    Unknown {
+        /// The key that it changed.
+        key: KeyName,
+        /// The run.
+        run: String,
+        /// How many other keys bear such a mark.
+        more: usize,
+    },
     /// The head cannot be read.
     HeadUnreadable {
         /// What is wrong with it.
@@ -98,6 +113,13 @@ impl Broken {
             Why::HeadLost | Why::HeadUnreadable { .. } => {
                 "restore the head from a backup, or write it anew from the line `keyrota-journal ..` that the last \
                  `apply` printed"
+            }
+            Why::OnlyPlans { .. } => {
+                "restore the whole home (`.keyrota/`) from a backup; where it is lost for good, move what is left of it away"
+            }
+            Why::Unknown { .. } => {
+                "restore the home (`.keyrota/`) from a backup; only where it is lost for good: `keyrota adopt KEY@VERSION` \
+                 takes each key over as it stands, and `keyrota status` names them all"
             }
             Why::Fork => {
                 "find the second executor and stop it; then restore the journal from a backup and compare it with the \
@@ -138,6 +160,19 @@ impl fmt::Display for Broken {
             }
             Why::Lost { head } => write!(f, "the journal is gone: its head has seen {} entries", head.count),
             Why::HeadLost => f.write_str("the journal's head is gone: nothing says where the journal ended"),
+            Why::OnlyPlans { plans } => {
+                let left = if *plans == 1 { "a plan that they spoke of is" } else { "plans that they spoke of are" };
+                write!(f, "the journal and its head are gone, and {left} still there")
+            }
+            Why::Unknown { key, run, more } => {
+                write!(f, "`{key}` was changed by `{run}`, which this journal does not know")?;
+                match more {
+                    0 => Ok(()),
+                    1 => f.write_str(" (as was one other key)"),
+                    _ => write!(f, " (as were {more} other keys)"),
+                }?;
+                f.write_str(": the journal is lost, or its end is, or another home rotates this key")
+            }
             Why::HeadUnreadable { said } => write!(f, "the journal's head cannot be read: {said}"),
         }
     }

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::digest::Digest;
 use crate::inventory::key::Past;
+use crate::inventory::key::PreImages;
 use crate::journal::name::RunId;
 use crate::journal::parts::Base;
+use crate::journal::parts::Fact;
+use crate::journal::parts::Facts;
 use crate::journal::parts::Place;
 use crate::journal::parts::Settled;
 use crate::model::Change;
@@ -16,6 +19,11 @@ use crate::model::Name;
 use crate::model::State;
 use crate::model::Version;
 use crate::model::VersionId;
+
+/// The fact of a step that keeps pre-images: the versions that they may be under.
+pub const PRE_IMAGES_UNDER: &str = "pre-images under";
+/// The fact of a step that deletes pre-images: the runs that kept them.
+pub const PRE_IMAGES_DELETED: &str = "pre-images deleted of";
 
 /// One key, as the journal knows it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,7 +52,18 @@ pub struct Known {
     pub stores: BTreeMap<Name, Option<Count>>,
     /// Our last look at it.
     pub look: Option<Look>,
+    /// Pre-images that were kept and not yet deleted, by the run that kept them.
+    pub pre_images: BTreeMap<RunId, Kept>,
     versions: Vec<VersionId>,
+}
+
+/// The pre-images of one run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// The versions that they may be under.
+    pub under: Vec<VersionId>,
+    /// When the run ended.
+    pub since: Option<Hour>,
 }
 
 /// A count of one store.
@@ -82,6 +101,12 @@ pub struct Sign {
     pub changed: bool,
 }
 
+impl Kept {
+    fn told(&self, run: &RunId) -> PreImages {
+        PreImages { run: run.to_string(), under: self.under.clone(), since: self.since }
+    }
+}
+
 impl Known {
     /// A run was opened that works on this key.
     pub(super) fn opened(&mut self, run: &RunId, base: &Base) {
@@ -102,9 +127,27 @@ impl Known {
         self.stores = stores;
     }
 
-    pub(super) fn ended(&mut self, run: &RunId) {
+    pub(super) fn ended(&mut self, run: &RunId, at: Hour) {
         if self.open_run.as_ref() == Some(run) {
             self.open_run = None;
+        }
+        if let Some(kept) = self.pre_images.get_mut(run) {
+            kept.since = Some(at);
+        }
+    }
+
+    /// What a step that is done says of pre-images: kept, under these versions, or deleted, those of these runs.
+    pub(super) fn told(&mut self, run: &RunId, facts: &Facts) {
+        let words = |name: &str| match facts.get(name) {
+            Some(Fact::Text(text)) => text.split_whitespace().map(str::to_owned).collect(),
+            _ => Vec::new(),
+        };
+        let under: Vec<VersionId> = words(PRE_IMAGES_UNDER).iter().filter_map(|id| id.parse().ok()).collect();
+        if !under.is_empty() {
+            self.pre_images.insert(run.clone(), Kept { under, since: None });
+        }
+        for deleted in words(PRE_IMAGES_DELETED) {
+            self.pre_images.retain(|run, _| run.as_str() != deleted);
         }
     }
 
@@ -264,6 +307,7 @@ impl Known {
             quarantined: self.quarantined(),
             accepted: self.lost(),
             compromised: self.compromised.clone(),
+            pre_images: self.pre_images.iter().map(|(run, kept)| kept.told(run)).collect(),
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::journal::entry::Entry;
 use crate::journal::event::Event;
 use crate::journal::known::Count;
 use crate::journal::known::Known;
+use crate::journal::known::PRE_IMAGES_DELETED;
+use crate::journal::known::PRE_IMAGES_UNDER;
 use crate::journal::name::RunId;
 use crate::journal::parts::Clock;
 use crate::journal::standing::Standing;
@@ -86,7 +88,7 @@ impl Ledger {
             }
             Event::RunFinished { run } | Event::RunCancelled { run, .. } => {
                 self.follow(run, entry);
-                self.keys.values_mut().for_each(|known| known.ended(run));
+                self.keys.values_mut().for_each(|known| known.ended(run, entry.at));
             }
             Event::Approval { plan, stage, principal, key, signature } => {
                 self.approvals.entry(*plan).or_default().push(Approval {
@@ -116,7 +118,11 @@ impl Ledger {
 
     /// What a step that is done changed.
     fn change(&mut self, run: &RunId, entry: &Entry) {
-        let Event::Done { step, change, .. } = &entry.event else { return };
+        let Event::Done { step, change, facts, .. } = &entry.event else { return };
+        let of_images = [PRE_IMAGES_UNDER, PRE_IMAGES_DELETED].iter().any(|fact| facts.contains_key(*fact));
+        if let Some(name) = step.key().filter(|_| of_images) {
+            self.keys.entry(name).or_default().told(run, facts);
+        }
         let begun = self.runs.get(run).and_then(|standing| standing.step(step).first_begun).unwrap_or(entry.at);
         for (name, change) in change {
             self.keys.entry(name.clone()).or_default().changed(change, begun, entry.at);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::model::KeyName;
 use crate::model::Name;
 use crate::model::name::BadName;
 
@@ -50,6 +51,12 @@ impl StepName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The key that it is for.
+    #[must_use]
+    pub fn key(&self) -> Option<KeyName> {
+        self.0.rsplit_once('/')?.0.parse().ok()
     }
 }
 

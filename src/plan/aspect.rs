@@ -7,6 +7,8 @@ use crate::inventory::Census;
 use crate::inventory::Disables;
 use crate::inventory::KeySeen;
 use crate::inventory::Mover;
+use crate::inventory::PreImages;
+use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::Member;
 use crate::model::Name;
@@ -57,6 +59,8 @@ pub struct Aspect<'a> {
     pub old: Option<VersionId>,
     /// How long it takes until nobody writes under that one any more.
     pub lead: Lead,
+    /// The hour that it is planned at.
+    pub hour: Hour,
 }
 
 impl<'a> Aspect<'a> {
@@ -64,7 +68,18 @@ impl<'a> Aspect<'a> {
     #[must_use]
     pub fn new(policy: &'a Policy, name: KeyName, key: &'a Key, seen: &'a KeySeen, kind: Kind) -> Option<Self> {
         let fleets = key.used_by.iter().filter_map(|name| policy.fleets.get_key_value(name)).collect();
-        Some(Self { name, policy, key, seen, able: seen.able?, kind, fleets, old: None, lead: Lead::default() })
+        Some(Self {
+            name,
+            policy,
+            key,
+            seen,
+            able: seen.able?,
+            kind,
+            fleets,
+            old: None,
+            lead: Lead::default(),
+            hour: Hour::UNIX_EPOCH,
+        })
     }
 
     /// Whether the same steps of both come in the same order: the rules see nothing else of them.
@@ -79,7 +94,7 @@ impl<'a> Aspect<'a> {
     pub fn turn(&self) -> Turn {
         let by_themselves = self.writers().any(|(_, fleet)| matches!(fleet.writes, Writes::NewestAfter(_)));
         match self.kind {
-            Kind::Destroy => Turn::None,
+            Kind::Destroy | Kind::Discard => Turn::None,
             Kind::Follow | Kind::Reopen => Turn::Rewrap,
             Kind::First | Kind::Rotate if self.able.promotes || by_themselves => Turn::Add,
             Kind::Rotate if self.holds_one() => Turn::Rewrap,
@@ -146,6 +161,14 @@ impl<'a> Aspect<'a> {
             Retire::Never => Span::ZERO,
         };
         after.max(self.longest(|fleet| fleet.caches))
+    }
+
+    /// The runs whose pre-images were kept for as long as they should be.
+    #[must_use]
+    pub fn pre_images_over(&self) -> Vec<String> {
+        let keep = self.key.pre_images.as_ref().map(|wanted| wanted.keep);
+        let over = |kept: &&PreImages| kept.until(keep).is_some_and(|until| until <= self.hour);
+        self.seen.past.pre_images.iter().filter(over).map(|kept| kept.run.clone()).collect()
     }
 
     /// The longest of something over all fleets.

@@ -61,7 +61,16 @@ pub fn draw(
     let made: Hour = inventory.hour;
     let expires = project.settings.plans_expire.unwrap_or(EXPIRES).after(made);
     let tool = env!("CARGO_PKG_VERSION").to_owned();
-    Ok(Plan { tool, made, expires, settings: project.settings.clone(), policies, decisions, units })
+    Ok(Plan {
+        tool,
+        made,
+        expires,
+        settings: project.settings.clone(),
+        policies,
+        decisions,
+        unmanaged: inventory.unmanaged.clone(),
+        units,
+    })
 }
 
 /// The voices that the project asks for, by the class of each step.
@@ -83,6 +92,7 @@ fn aspects<'a>(project: &'a Project, inventory: &'a Inventory, decisions: &[Deci
         let Some(seen) = inventory.keys.get(&decision.key) else { continue };
         let Some(mut aspect) = Aspect::new(policy, decision.key.clone(), key, seen, kind) else { continue };
         aspect.lead = decision.lead;
+        aspect.hour = inventory.hour;
         aspect.old = old(policy, &aspect, seen, inventory.hour, wish);
         if kind == Kind::Destroy && aspect.old.is_none() {
             continue;
@@ -110,7 +120,13 @@ fn kind(decision: &Decision, wish: &Wish) -> Option<Kind> {
         Verdict::Due | Verdict::Overdue => Some(Kind::Rotate),
         Verdict::Behind => Some(Kind::Follow),
         Verdict::Reopened => Some(Kind::Reopen),
-        Verdict::Well | Verdict::DestroyDue | Verdict::UnderWay | Verdict::Blocked | Verdict::RolledBack => None,
+        Verdict::DiscardDue => Some(Kind::Discard),
+        Verdict::Well
+        | Verdict::DestroyDue
+        | Verdict::Waiting
+        | Verdict::UnderWay
+        | Verdict::Blocked
+        | Verdict::RolledBack => None,
     }
 }
 
@@ -120,7 +136,7 @@ fn old(policy: &Policy, aspect: &Aspect<'_>, seen: &KeySeen, hour: Hour, wish: &
     let of = |state: State| seen.key.versions.iter().filter(move |version| version.state == state);
     let id = |version: &Version| version.id.clone();
     match aspect.kind {
-        Kind::First => None,
+        Kind::First | Kind::Discard => None,
         Kind::Rotate => seen.key.current().map(id),
         Kind::Follow => of(State::DecryptOnly).find(with_values).or_else(|| of(State::DecryptOnly).next()).map(id),
         Kind::Reopen => of(State::Disabled).find(with_values).map(id),
@@ -199,7 +215,7 @@ fn unit<'a>(aspects: &[Aspect<'a>], hour: Hour, without: Option<Code>, known: &m
 fn planned(aspect: &Aspect<'_>) -> Option<Planned> {
     let new = match aspect.kind {
         Kind::First | Kind::Rotate => Which::New,
-        Kind::Follow | Kind::Reopen | Kind::Destroy => {
+        Kind::Follow | Kind::Reopen | Kind::Destroy | Kind::Discard => {
             aspect.seen.key.current().map_or(Which::Nothing, |version| Which::Id(version.id.clone()))
         }
     };

@@ -234,5 +234,6 @@ const fn rank(step: &Step) -> u8 {
         Part::Retire => 19,
         Part::Recount => 20,
         Part::Destroy => 21,
+        Part::Discard { .. } => 22,
     }
 }

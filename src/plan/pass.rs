@@ -25,8 +25,8 @@ use crate::policy::meant::fleet::Members;
 use crate::policy::meant::fleet::Writes;
 
 /// The passes, in no order that matters.
-pub const PASSES: [fn(&Aspect<'_>, &mut Vec<Step>); 7] =
-    [checks, material, learning, turn, moving, retiring, destroying];
+pub const PASSES: [fn(&Aspect<'_>, &mut Vec<Step>); 8] =
+    [checks, material, learning, turn, moving, retiring, destroying, discarding];
 
 /// All steps of one key, unordered, for the key at this place of its unit.
 #[must_use]
@@ -43,7 +43,10 @@ pub fn steps(aspect: &Aspect<'_>, slot: usize) -> Vec<Step> {
 }
 
 fn step(part: Part) -> Step {
-    let risk = if part == Part::Destroy { Risk::Irreversible } else { Risk::Safe };
+    let risk = match part {
+        Part::Destroy | Part::Discard { .. } => Risk::Irreversible,
+        _ => Risk::Safe,
+    };
     Step { key: 0, part, needs: Vec::new(), gates: Vec::new(), risk, turn: false, estimate: Estimate::default() }
 }
 
@@ -64,6 +67,7 @@ fn checks(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     ask(When::Before, false);
     match aspect.kind {
         Kind::Destroy => return ask(When::Before, true),
+        Kind::Discard => return,
         Kind::First | Kind::Rotate => {
             // Hours lie between opening the plan and the turn, except where the making of the version is the turn.
             if aspect.turn() != Turn::Add || aspect.key.window.is_some() {
@@ -91,7 +95,7 @@ fn checks(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
 
 /// What makes versions and keeps what was.
 fn material(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
-    if aspect.kind == Kind::Destroy {
+    if matches!(aspect.kind, Kind::Destroy | Kind::Discard) {
         return;
     }
     if aspect.kind == Kind::Rotate && aspect.moves() {
@@ -105,13 +109,13 @@ fn material(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     match aspect.kind {
         Kind::First | Kind::Rotate => steps.push(step(Part::Add)),
         Kind::Reopen => steps.push(step(Part::Enable)),
-        Kind::Follow | Kind::Destroy => {}
+        Kind::Follow | Kind::Destroy | Kind::Discard => {}
     }
 }
 
 /// How every member comes to know the new version.
 fn learning(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
-    if matches!(aspect.kind, Kind::Destroy | Kind::Reopen) {
+    if matches!(aspect.kind, Kind::Destroy | Kind::Discard | Kind::Reopen) {
         return;
     }
     let made = aspect.kind != Kind::Follow;
@@ -192,7 +196,7 @@ fn restart(fleet: &Fleet, name: &Name, member: Option<Member>, why: Why) -> Step
 
 /// What makes members write under the new version.
 fn turn(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
-    if matches!(aspect.kind, Kind::Destroy | Kind::Reopen) {
+    if matches!(aspect.kind, Kind::Destroy | Kind::Discard | Kind::Reopen) {
         return;
     }
     if aspect.switches() {
@@ -315,6 +319,13 @@ fn destroying(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
         take_away(aspect, steps);
     }
     steps.push(step(Part::Destroy));
+}
+
+/// What deletes pre-images, in a plan of its own.
+fn discarding(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
+    if aspect.kind == Kind::Discard {
+        steps.push(step(Part::Discard { runs: aspect.pre_images_over() }));
+    }
 }
 
 /// Marks the steps that are the turn: they carry the class, the window and the approval.

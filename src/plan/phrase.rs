@@ -68,6 +68,7 @@ pub fn title(part: &Part) -> String {
         Part::Retire => "disable the old version".into(),
         Part::Recount => "count that nothing is under the old version".into(),
         Part::Destroy => "destroy the old version".into(),
+        Part::Discard { runs } => format!("delete the pre-images of {}", runs.join(", ")),
     }
 }
 
@@ -114,6 +115,7 @@ pub fn undo(step: &Step, unit: &Unit) -> Option<Undo> {
         Part::Withdraw { fleet } => way(&format!("bring the old version to `{fleet}` again"), None),
         Part::Retire => way("enable the old version again", None),
         Part::Destroy => none("the material is gone for good"),
+        Part::Discard { .. } => none("the copies are gone for good"),
     }
 }
 

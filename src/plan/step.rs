@@ -153,6 +153,11 @@ pub enum Part {
     Recount,
     /// End the old version's material.
     Destroy,
+    /// Delete pre-images that were kept for as long as they should be.
+    Discard {
+        /// The runs that kept them.
+        runs: Vec<String>,
+    },
 }
 
 /// What a restart is for.
@@ -215,6 +220,7 @@ impl Part {
             Part::Withdraw { .. } => Act::Withdraw,
             Part::Retire => Act::Retire,
             Part::Destroy => Act::Destroy,
+            Part::Discard { .. } => Act::Discard,
         }
     }
 

@@ -75,7 +75,7 @@ fn period(aspect: &Aspect<'_>) -> Bound {
     let terms = [
         ("readable", lead.readable),
         ("rest of grace", lead.grace),
-        ("window", lead.window),
+        (if aspect.key.window.is_some() { "window" } else { "freeze" }, lead.window),
         ("written", lead.written),
         ("in flight", lead.in_flight),
         ("early by", aspect.key.early_by),

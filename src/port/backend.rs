@@ -28,11 +28,23 @@ pub trait Backend {
     /// What it can do.
     fn able(&self) -> Able;
 
+    /// From here on every change bears the name of this run, where the place can keep such a mark: a home that does not
+    /// know the run has lost its journal, or is another's.
+    fn sign_as(&self, _run: &str) {}
+
     /// What stands at a place. Reads only.
     ///
     /// # Errors
     /// It cannot be asked, or not safely (a key that others can read).
     fn look(&self, at: &str) -> Result<Look, Fault>;
+
+    /// Places that look like keys, beside these that policies name. Reads only; a backend that cannot tell names none.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    fn beside(&self, _named: &[&str]) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
+    }
 
     /// Chooses the next version's id and material in memory. Nothing is written: whoever asks writes down id and fingerprint
     /// first, so that after a crash it knows its own.
@@ -81,6 +93,8 @@ pub struct Look {
     pub strays: BTreeMap<VersionId, Fingerprint>,
     /// Files that are no version. They are never touched.
     pub unknown_files: Vec<String>,
+    /// The run that changed it last, where the place keeps such a mark.
+    pub run: Option<String>,
 }
 
 /// A version chosen and not yet made. Its material cannot be printed.

@@ -70,7 +70,8 @@ pub trait Home {
     /// As [`Home::read`].
     fn verify(&self, witness: Option<&Head>) -> Result<Checked, Trouble>;
 
-    /// Keeps a plan's bytes under its id, durably. The same again is well.
+    /// Keeps a plan's bytes under its id, durably. The same again is well. Only once a journal has begun: plans without one are
+    /// what is left of a lost home.
     ///
     /// # Errors
     /// They cannot be kept, or other bytes have this id.

@@ -162,7 +162,8 @@ pub trait Whole {
     fn write(&mut self, block: usize, page: &Page, changes: &Changes) -> Result<Written, Fault>;
 }
 
-/// Counts by reading every value, for what names its version inside the seal. An adapter may do better.
+/// Counts by reading every value, for what names its version inside the seal. An adapter may do better. What names none by
+/// design is counted as that: who wants to know opens it.
 ///
 /// # Errors
 /// The reader's own.
@@ -190,6 +191,7 @@ pub fn count(block: &Block, reader: &mut dyn Reader) -> Result<Census, Fault> {
                     }
                 };
                 let slot = match version {
+                    None if block.version == VersionAt::ByTrial => &mut census.by_trial,
                     None => &mut census.strange,
                     Some(version) => census.under.entry(version.clone()).or_default(),
                 };

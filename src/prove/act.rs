@@ -103,7 +103,7 @@ pub fn effect(world: &World, state: &State, at: usize) -> Vec<State> {
             next.old = Some(model::State::Destroyed);
         }
         Part::Keep => next.set(flag::KEPT),
-        Part::Check { .. } | Part::Open | Part::Wait { .. } | Part::Recount => {}
+        Part::Check { .. } | Part::Open | Part::Wait { .. } | Part::Recount | Part::Discard { .. } => {}
     }
     vec![next]
 }

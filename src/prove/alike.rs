@@ -6,6 +6,7 @@ use crate::plan::Planned;
 use crate::plan::Step;
 use crate::plan::Unit;
 use crate::policy::meant::Key;
+use crate::prove::accepted::work;
 
 /// Whether what is found of one unit of one key is true of the other.
 pub(super) fn alike(plan: &Plan, a: &Unit, b: &Unit) -> bool {
@@ -14,7 +15,13 @@ pub(super) fn alike(plan: &Plan, a: &Unit, b: &Unit) -> bool {
     same_planned(a_key, b_key)
         && same_steps
         && a.bounds == b.bounds
+        && same_work(plan, a_key, a, b)
         && key(plan, a_key).zip(key(plan, b_key)).is_some_and(|(a, b)| same_key(a, b))
+}
+
+/// How long an accepted hazard lasts depends on how much there is to move.
+fn same_work(plan: &Plan, planned: &Planned, a: &Unit, b: &Unit) -> bool {
+    key(plan, planned).is_some_and(|key| key.accepts.is_empty()) || work(a, 0) == work(b, 0)
 }
 
 fn key<'a>(plan: &'a Plan, planned: &Planned) -> Option<&'a Key> {

@@ -137,6 +137,8 @@ impl State {
                 one.keep_old(world, |side| side.fleet.withdraw.is_none(), GIVEN_OLD);
                 vec![one]
             }
+            // No version changes, and nothing that is sealed.
+            Kind::Discard => vec![Self::new(world, CURRENT, new_ways, flag::STORE_NEW)],
             Kind::Destroy => {
                 let mut clean = Self::new(world, CURRENT, new_ways, flag::STORE_NEW);
                 if world.disables() {

@@ -64,8 +64,11 @@ pub fn tell(world: &World, path: &[(State, Option<Action>)]) -> Violation {
     let story = sentences(world, path);
     let (hazard, fleet) = hazard(world, path, breach);
     let end = breach.map_or_else(String::new, |breach| ending(world, breach));
-    let hint = hazard.zip(fleet.as_ref()).map(|(code, fleet)| {
-        format!("`keyrota explain {code}`; where it can be borne, accept {code} for `{fleet}` by name in the policy")
+    let hint = hazard.zip(fleet.as_ref()).map(|(code, fleet)| match world.accepted.falls_short(code, fleet) {
+        Some(why) => format!("{why}; make it shorter, or see whether that can be borne (`keyrota explain {code}`)"),
+        None => format!(
+            "`keyrota explain {code}`; where it can be borne, accept {code} for `{fleet}` by name in the policy"
+        ),
     });
     Violation { key: world.key.clone(), breach, hazard, fleet, story, end, hint }
 }
@@ -275,7 +278,7 @@ pub fn proof(world: &World, shape: Digest, visited: Visited) -> Proof {
         depth: visited.depth,
         bound: bound(world),
         assumptions: assumptions(world),
-        accepted: world.accepted.iter().map(|(code, fleet)| accepted(code, fleet.as_ref())).collect(),
+        accepted: world.accepted.covered.iter().map(|(code, fleet)| accepted(code, fleet.as_ref())).collect(),
     }
 }
 

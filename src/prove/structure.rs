@@ -51,7 +51,7 @@ pub(super) fn check(plan: &Plan, unit: &Unit, slot: usize, world: &World) -> Che
 /// A fleet that holds one version at a time can be rotated only where every value changes at once, nobody opens one in
 /// between, and each member is known to have the new version before it is told to use it.
 fn holds_one(world: &World, side: &Side) -> Checked {
-    if !side.holds_one() || matches!(world.kind, Kind::First | Kind::Destroy) {
+    if !side.holds_one() || matches!(world.kind, Kind::First | Kind::Destroy | Kind::Discard) {
         return Ok(());
     }
     let unproved = side.fleet.deliver.as_ref().is_some_and(|deliver| !deliver.proves);
@@ -81,7 +81,7 @@ fn holds_one(world: &World, side: &Side) -> Checked {
 pub(super) fn is_turn(world: &World, part: &Part) -> bool {
     let by_themselves = world.fleets.iter().any(Side::has_fuse);
     let makes = matches!(world.kind, Kind::First | Kind::Rotate);
-    if world.kind == Kind::Destroy {
+    if matches!(world.kind, Kind::Destroy | Kind::Discard) {
         return false;
     }
     if makes && (world.able.promotes || by_themselves) {
@@ -96,7 +96,7 @@ pub(super) fn is_turn(world: &World, part: &Part) -> bool {
 /// The class of a step, by what the world can do.
 pub(super) fn class(world: &World, step: &Step) -> Risk {
     match &step.part {
-        Part::Destroy => Risk::Irreversible,
+        Part::Destroy | Part::Discard { .. } => Risk::Irreversible,
         part if world.kind != Kind::First && is_turn(world, part) => Risk::Switch,
         _ => Risk::Safe,
     }

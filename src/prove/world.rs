@@ -2,7 +2,6 @@
 //! places can do. It does not change while it is explored.
 
 use crate::decision::lead::follows;
-use crate::decision::lead::learn_span;
 use crate::inventory::Able;
 use crate::inventory::Disables;
 use crate::model::Name;
@@ -24,12 +23,13 @@ use crate::policy::meant::check::When;
 use crate::policy::meant::fleet::Holds;
 use crate::policy::meant::fleet::Joins;
 use crate::policy::meant::fleet::Learns;
+use crate::policy::meant::fleet::Members;
 use crate::policy::meant::fleet::Opens;
 use crate::policy::meant::fleet::Writes;
-use crate::policy::meant::key::Accept;
 use crate::policy::meant::key::Retire;
 use crate::policy::meant::project::Approval;
 use crate::policy::meant::store::Place;
+use crate::prove::accepted::Accepted;
 use crate::prove::timing::Timing;
 use std::collections::BTreeSet;
 
@@ -102,8 +102,8 @@ pub struct World {
     pub grace: Span,
     /// How long normal traffic runs before the old version is taken away.
     pub soak: Span,
-    /// The hazards that the policy accepts: code and fleet.
-    pub accepted: Vec<(String, Option<Name>)>,
+    /// The hazards that the policy accepts.
+    pub accepted: Accepted,
     /// What each wait promises, and each delay of a member.
     pub timing: Timing,
     /// Faults of the carrying-out.
@@ -119,6 +119,8 @@ pub struct Side {
     pub fleet: Fleet,
     /// Its members' names.
     pub members: Vec<String>,
+    /// How many members the policy lists, or says that there are at least.
+    pub listed: usize,
     /// The place of its first member among all.
     pub first: usize,
     /// The fleets, by place, whose turn comes first.
@@ -183,8 +185,7 @@ impl World {
         let stores: Vec<&Store> = key.seals.iter().filter_map(|name| policy.stores.get(name)).collect();
         let seen = |store: &&&Store| !matches!(store.place, Place::Unseen);
         let old_state = planned.old.as_ref().and_then(|id| planned.base.key.version(id)).map(|version| version.state);
-        let accepted = key.accepts.iter().filter(|accept| accept.until > plan.made && covers(accept, &fleets));
-        let accepted = accepted.map(|accept| (accept.risk.clone(), accept.fleet.clone())).collect();
+        let accepted = Accepted::of(&key.accepts, &fleets, unit, slot, plan.made);
         let mut world = World {
             key: planned.name.to_string(),
             kind: planned.kind,
@@ -241,7 +242,7 @@ impl World {
     /// Whether a hazard is accepted for a fleet.
     #[must_use]
     pub fn accepts(&self, risk: &str, fleet: &Name) -> bool {
-        self.accepted.iter().any(|(code, of)| code == risk && of.as_ref().is_none_or(|of| of == fleet))
+        self.accepted.covers(risk, fleet)
     }
 
     /// Whether this plan has disabled the old version.
@@ -280,15 +281,6 @@ impl World {
     pub fn disables(&self) -> bool {
         self.able.disables != Disables::No
     }
-}
-
-/// Whether an acceptance covers the whole of its hazard, as far as declared delays tell how long that lasts.
-fn covers(accept: &Accept, fleets: &[Side]) -> bool {
-    let lasts = match accept.risk.as_str() {
-        "K203" => fleets.iter().map(|side| learn_span(&side.fleet)).max().unwrap_or(Span::ZERO),
-        _ => Span::ZERO,
-    };
-    accept.at_most.is_none_or(|most| most >= lasts)
 }
 
 fn asked(approval: &Approval) -> impl Iterator<Item = Risk> {
@@ -334,7 +326,13 @@ fn sides(policy: &Policy, key: &Key, from: usize) -> Vec<Side> {
             |at: usize| listed.get(from + at).map_or_else(|| format!("{name}-{}", at + 1), ToString::to_string);
         let members: Vec<String> = (0..count).map(name_of).collect();
         let after = fleet.after.iter().filter_map(|name| key.used_by.iter().position(|used| used == name)).collect();
-        sides.push(Side { name: name.clone(), fleet: fleet.clone(), members, first, after });
+        let listed = match &fleet.members {
+            Members::Listed(members) => members.len(),
+            Members::FromProof { at_least } | Members::FromCommand { at_least, .. } => {
+                usize::try_from(*at_least).unwrap_or(usize::MAX)
+            }
+        };
+        sides.push(Side { name: name.clone(), fleet: fleet.clone(), members, listed, first, after });
         first += count;
     }
     sides

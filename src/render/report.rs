@@ -135,6 +135,7 @@ fn one(out: &mut Outline, rotation: &Rotation) {
         crate::plan::Kind::Follow => "Finishing a rotation",
         crate::plan::Kind::Reopen => "Retired anew",
         crate::plan::Kind::Destroy => "Destruction",
+        crate::plan::Kind::Discard => "Deletion of pre-images",
     };
     out.head(&format!("{kind} of {}{versions}", rotation.key));
     let ended = rotation.ended_at.map(|at| format!(" {}", words::hour(at))).unwrap_or_default();

@@ -3,6 +3,7 @@
 use crate::decision::Reason;
 use crate::decision::Verdict;
 use crate::digest::Digest;
+use crate::inventory::Unmanaged;
 use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::Version;
@@ -25,7 +26,7 @@ pub struct Status {
     /// Every open run.
     pub runs: Vec<Run>,
     /// What looks like a key and is in no policy.
-    pub unmanaged: Vec<String>,
+    pub unmanaged: Vec<Unmanaged>,
 }
 
 /// One key.
@@ -116,8 +117,19 @@ pub fn text(status: &Status, all: bool, paper: Paper) -> String {
     if quiet > 0 || status.keys.is_empty() {
         out.line(Tone::Good, 0, &well(status, quiet));
     }
-    for place in &status.unmanaged {
-        out.line(Tone::Warn, 0, &format!("`{place}` looks like a key and is in no policy"));
+    let many = if all { 0 } else { status.unmanaged.len().saturating_sub(KEYS_MAX) };
+    for one in status.unmanaged.iter().take(status.unmanaged.len() - many) {
+        out.line(Tone::Warn, 0, &format!("not managed: {one}"));
+    }
+    if many > 0 {
+        out.line(
+            Tone::Warn,
+            0,
+            &format!(
+                "and {} more not managed; `keyrota status --all` tells each",
+                words::number(u64::try_from(many).unwrap_or(u64::MAX))
+            ),
+        );
     }
     if status.simulated {
         out.line(Tone::Dim, 0, "The hours of this journal were made up by a simulation.");
@@ -223,7 +235,7 @@ fn tell_key(out: &mut Outline, key: &Key) {
         }
     }
     match key.verdict {
-        Verdict::Due | Verdict::Overdue | Verdict::New | Verdict::Behind | Verdict::Reopened => {
+        verdict if verdict.acts() => {
             out.line(Tone::Dim, 4, "plan it: `keyrota plan -o FILE`");
         }
         _ => {}

@@ -114,10 +114,12 @@ pub fn answer(case: Case<'_>, only: Option<&Version>) -> Why {
         Some(version) => vec![version],
         None => case.seen.key.versions.iter().filter(old).collect(),
     };
+    // What blocks the whole key is told once.
+    let shown = only.is_none();
     for version in versions {
         match version.state {
-            State::DecryptOnly => answers.extend([retire(case, version), destroy(case, version)]),
-            State::Disabled => answers.push(destroy(case, version)),
+            State::DecryptOnly => answers.extend([retire(case, version, shown), destroy(case, version, shown)]),
+            State::Disabled => answers.push(destroy(case, version, shown)),
             State::Staged | State::Current | State::Destroyed => answers.push(neither(case, version)),
         }
     }
@@ -140,12 +142,16 @@ fn rotate(case: Case<'_>) -> Answer {
         Verdict::Due | Verdict::Overdue | Verdict::Behind | Verdict::Reopened => {
             (true, format!("Rotate? Yes: it is {}.", decision.verdict.words()), Some(file.to_owned()))
         }
+        Verdict::DiscardDue => {
+            (false, "Rotate? Not yet. Its pre-images may be deleted.".to_owned(), Some(file.to_owned()))
+        }
         Verdict::UnderWay => {
             (true, "Rotate? It is under way.".into(), Some("`keyrota apply` goes on to the next gate".into()))
         }
         Verdict::Blocked | Verdict::RolledBack => {
             (false, format!("Rotate? No: it is {}.", decision.verdict.words()), None)
         }
+        Verdict::Waiting => (false, "Rotate? Not yet: it waits for others.".to_owned(), None),
         Verdict::Well | Verdict::DestroyDue => {
             let start = decision.start_by.map(|start| format!(" It is due to begin {}.", words::hour(start)));
             let now = format!("at once: `keyrota plan --key {} -o FILE`", decision.key);
@@ -171,7 +177,7 @@ fn reason(case: Case<'_>, reason: &Reason) -> Ground {
         _ => None,
     };
     let owner = match reason {
-        Reason::Age { .. } | Reason::Asked => None,
+        Reason::Age { .. } | Reason::Asked | Reason::PreImages { .. } => None,
         Reason::Values { store, .. } | Reason::ValuesUnderRetired { store, .. } | Reason::Strange { store, .. } => {
             Some(whose(case, &format!("store `{store}`")))
         }
@@ -180,6 +186,11 @@ fn reason(case: Case<'_>, reason: &Reason) -> Ground {
     };
     let clears = match reason {
         Reason::ComesAfter { key } => Some(format!("`keyrota why {key}`")),
+        Reason::ValuesUnderRetired { .. } if case.decision.verdict == Verdict::Blocked => Some(
+            "that version is destroyed and opens nothing: bring back the rows as they were before they were restored, or \
+             take them away"
+                .into(),
+        ),
         _ => hint,
     };
     Ground { text, count, owner, until: None, clears }
@@ -202,7 +213,7 @@ fn gates(run: &Run) -> Vec<Ground> {
     failed.chain(next).collect()
 }
 
-fn retire(case: Case<'_>, version: &Version) -> Answer {
+fn retire(case: Case<'_>, version: &Version, shown: bool) -> Answer {
     let (id, name) = (&version.id, &case.decision.key);
     let mut because = Vec::new();
     if case.key.retire == Retire::Never {
@@ -215,7 +226,7 @@ fn retire(case: Case<'_>, version: &Version) -> Answer {
     let blockers = blockers(case.policy, case.key, case.seen, version, case.hour);
     let pins = blockers.iter().filter(|b| matches!(b.because, Keeps::Values | Keeps::Quarantined));
     because.extend(pins.map(|blocker| keeps(case, version, blocker)));
-    because.extend(blocked(case));
+    because.extend(blocked(case, shown));
     let stands = !because.is_empty() || case.run.is_some_and(|run| !run.failed.is_empty());
     because.extend(case.run.into_iter().flat_map(gates));
     let (yes, line, command) = match (stands, case.run) {
@@ -241,16 +252,21 @@ fn unseen(case: Case<'_>) -> Vec<Ground> {
 }
 
 /// Nothing is planned for a key that is blocked.
-fn blocked(case: Case<'_>) -> Option<Ground> {
+fn blocked(case: Case<'_>, shown: bool) -> Option<Ground> {
     let stuck = matches!(case.decision.verdict, Verdict::Blocked | Verdict::RolledBack);
-    let because = || Ground::of(format!("the key is {}", case.decision.verdict.words()));
-    stuck.then(|| because().clears(format!("`keyrota why {}`", case.decision.key)))
+    let word = case.decision.verdict.words();
+    stuck.then(|| match shown {
+        true => {
+            Ground::of(format!("the key is {word}, as told above: nothing is planned for it before that is settled"))
+        }
+        false => Ground::of(format!("the key is {word}")).clears(format!("`keyrota why {}`", case.decision.key)),
+    })
 }
 
-fn destroy(case: Case<'_>, version: &Version) -> Answer {
+fn destroy(case: Case<'_>, version: &Version, shown: bool) -> Answer {
     let (id, name) = (&version.id, &case.decision.key);
     let mut because: Vec<Ground> = unseen(case);
-    because.extend(blocked(case));
+    because.extend(blocked(case, shown));
     let blockers = blockers(case.policy, case.key, case.seen, version, case.hour);
     because.extend(blockers.iter().map(|blocker| keeps(case, version, blocker)));
     if let Some(run) = case.run {
@@ -275,6 +291,7 @@ fn neither(case: Case<'_>, version: &Version) -> Answer {
                 let text = format!("{} in `{store}` are under it", words::values(count));
                 Ground { count: Some(count), ..Ground::of(text) }
             }));
+            because.extend(by_trial(case));
             let text = "another version must be current first";
             because.push(Ground::of(text).clears(format!("`keyrota plan --key {name} -o FILE`")));
             ("retire", format!("Retire `{id}`? No: it is the current version."))
@@ -294,6 +311,18 @@ fn neither(case: Case<'_>, version: &Version) -> Answer {
     Answer { question, version: Some(id.clone()), yes: false, line, because, command: None }
 }
 
+/// Values of which only opening tells the version.
+fn by_trial(case: Case<'_>) -> Vec<Ground> {
+    let counts = case.seen.stores.iter().filter_map(|(store, seen)| Some((store, seen.census.as_ref()?.by_trial)));
+    let told = counts.filter(|(_, count)| *count > 0).map(|(store, count)| {
+        let text =
+            format!("{} in `{store}` name no version: only opening tells which one sealed them", words::values(count));
+        let clears = format!("`keyrota verify --key {}`", case.decision.key);
+        Ground { count: Some(count), ..Ground::of(text) }.clears(clears)
+    });
+    told.collect()
+}
+
 fn policy(case: Case<'_>, because: Keeps) -> Ground {
     let place = format!("change the key in `{}`, line {}", case.policy.file, case.key.line.0);
     Ground::of(words::keeps(because)).owner(case.policy.owner.clone()).clears(place)
@@ -310,6 +339,15 @@ fn keeps(case: Case<'_>, version: &Version, blocker: &Blocker) -> Ground {
         }
         Keeps::CannotDestroy => Ground::of(words::keeps(Keeps::CannotDestroy)),
         Keeps::DestroyAfter | Keeps::Restorable => Ground::of(words::keeps(blocker.because)).owner(owner),
+        Keeps::PreImages => {
+            let ground = Ground::of(words::keeps(Keeps::PreImages)).owner(owner);
+            match blocker.until {
+                Some(_) => ground,
+                None => {
+                    ground.clears("their time is over: `keyrota plan -o FILE`, then `keyrota apply FILE`, deletes them")
+                }
+            }
+        }
         Keeps::Values => {
             let store = store.map(|store| format!(" in `{store}`")).unwrap_or_default();
             let text = format!("{}{store} under it", words::values(blocker.count));

@@ -83,6 +83,9 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
         ),
         Reason::Asked => only("somebody asked for it by name".into()),
         Reason::Compromised { version } => only(format!("`{version}` is known to others")),
+        Reason::Algorithm { version, is, wanted } => {
+            only(format!("`{version}` is a key of {is}, and the policy asks for {wanted}"))
+        }
         Reason::Uses { version, uses, at_most } => {
             only(format!("`{version}` has sealed {} values, at most {}", number(*uses), number(*at_most)))
         }
@@ -93,7 +96,8 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
             only(format!("{} in `{store}` are under `{version}`, which is out of use", values(*count)))
         }
         Reason::Strange { store, count } => {
-            only(format!("{} in `{store}` name no version of this key", values(*count)))
+            let text = format!("{} in `{store}` name no version of this key", values(*count));
+            (text, Some(format!("`keyrota verify --key {key}` names them")))
         }
         Reason::Quarantined { version, count } => (
             format!("in quarantine: {} under `{version}`", values(*count)),
@@ -107,9 +111,16 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
             format!("`{version}` may be destroyed since {}", day(*since)),
             Some("draw that plan with `keyrota plan --destroy`".into()),
         ),
+        Reason::PreImages { run, since } => {
+            only(format!("the pre-images of {run} were kept for as long as the policy says, until {}", hour(*since)))
+        }
         Reason::TakenBack => (
             "the last rotation was taken back, and nobody has planned it since".into(),
             Some(format!("plan it by name: `keyrota plan --key {key}`")),
+        ),
+        Reason::AtOnce { at_most } => (
+            format!("as many rotations as may be at once ({at_most}) are under way, or come first"),
+            Some("go on with what is open by `keyrota apply`; the calendar's `at_once` says how many".into()),
         ),
         Reason::ComesAfter { key } => only(format!("`{key}` comes first and is not done")),
     }
@@ -132,6 +143,13 @@ fn drifted(key: &KeyName, drift: &Drift) -> (String, Option<String>) {
         Drift::MaterialChanged { version } => (
             format!("the material of `{version}` is another than before"),
             Some("bring the right one back before anything else".into()),
+        ),
+        Drift::UnknownRun { run } => (
+            format!("`{run}` changed it last, and this journal does not know that run: it is lost, or its end is"),
+            Some(format!(
+                "restore the home (`.keyrota/`) from a backup; where that is lost for good, `keyrota adopt {key}@VERSION` \
+                 takes the key over as it stands"
+            )),
         ),
         Drift::RotatesItself { every } => (
             format!("its backend rotates it by itself ({every})"),
@@ -156,6 +174,7 @@ pub(super) const fn keeps(because: Keeps) -> &'static str {
         Keeps::NotRetired => "it is not disabled yet",
         Keeps::DestroyAfter => "`destroy_after` has not passed",
         Keeps::Restorable => "a backup with values under it may still come back",
+        Keeps::PreImages => "pre-images under it are kept, and may come back",
         Keeps::Values => "values still need it",
         Keeps::Quarantined => "values that do not open pin it",
         Keeps::CannotDestroy => "its backend cannot destroy one version",

@@ -69,7 +69,10 @@ fn of_key(event: &Event) -> Option<String> {
     Some(match event {
         Event::Observation { key, members, .. } => {
             let seen: usize = members.values().map(std::collections::BTreeMap::len).sum();
-            format!("{key}: looked at; {seen} members gave a sign")
+            match members.is_empty() {
+                true => format!("{key}: looked at"),
+                false => format!("{key}: looked at; {seen} members gave a sign"),
+            }
         }
         Event::Census { key, store, under, strange, .. } => {
             let mut counts: Vec<String> = under.iter().map(|(id, count)| format!("{count} under {id}")).collect();

@@ -14,6 +14,7 @@ use crate::executor::rewrap::run;
 use crate::fault::Fault;
 use crate::model::VersionId;
 use crate::policy::meant::store::Sealed;
+use crate::policy::meant::store::VersionAt;
 use crate::port::store::Block;
 use crate::port::store::Changes;
 use crate::port::store::Page;
@@ -174,6 +175,9 @@ fn reading_brings_each_row_once_in_order_and_counting_agrees() {
         let census = store.census(&block).unwrap();
         assert_eq!((census.of(&version(1)), census.of(&version(2)), census.strange, census.exact), (16, 8, 9, true));
         assert_eq!(store.estimate(&block).unwrap(), Some(41));
+        // What names no version by design is not strange: only opening tells what sealed it.
+        let census = store.census(&Block { version: VersionAt::ByTrial, ..block }).unwrap();
+        assert_eq!((census.by_trial, census.strange, census.total(), census.exact), (33, 0, 33, false));
     }
 }
 

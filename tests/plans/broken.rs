@@ -18,6 +18,7 @@ use keyrota::policy::meant::fleet::Joins;
 use keyrota::policy::meant::fleet::Learns;
 use keyrota::policy::meant::fleet::Opens;
 use keyrota::policy::meant::fleet::Writes;
+use keyrota::policy::meant::key::Accept;
 use keyrota::policy::meant::key::Retire;
 use keyrota::policy::meant::project::Approval;
 use keyrota::policy::meant::store::Place;
@@ -258,10 +259,55 @@ fn policies_that_cannot_be_safe() {
     drawn("accepted_for_less_than_it_lasts", "nvcf", &|scene| {
         tamper::keys(scene, |key| key.accepts.iter_mut().for_each(|accept| accept.at_most = Some(span("25h"))));
     });
+    // 10m each for the controllers' restarts: the scheduler would have to bear it for 20m.
+    drawn("accepted_for_less_than_the_span_lasts", "uptrakit", &|scene| {
+        tamper::fleets(scene, |fleet| {
+            if let Some(restart) = &mut fleet.restart {
+                restart.within = span("10m");
+            }
+        });
+    });
+    drawn("accepted_for_less_than_moving_so_much_takes", "uptrakit", &|scene| {
+        let stores = scene.world.keys.values_mut().flat_map(|key| key.stores.values_mut());
+        let counts = stores.filter_map(|store| store.census.as_mut()).flat_map(|census| census.under.values_mut());
+        counts.for_each(|count| *count = 60_000_000);
+    });
     drawn("accepted_until_yesterday", "nvcf", &|scene| {
         let hour = scene.world.hour;
         tamper::keys(scene, |key| key.accepts.iter_mut().for_each(|accept| accept.until = hour));
     });
+}
+
+/// What was accepted when the plan was drawn must be accepted when it is opened.
+#[test]
+fn an_acceptance_must_last_until_the_plan_is_opened() {
+    use keyrota::approval;
+    use keyrota::approval::Denied;
+    use keyrota::journal::Ledger;
+    use keyrota::plan::Document;
+    let mut scene = find("uptrakit");
+    scene.project.settings.plans_expire = Some(span("90d"));
+    let proved = keyrota::prove::check(scene.draw(None)).unwrap();
+    let open = |plan: &keyrota::plan::Plan, at: &str| {
+        approval::grant(Document::of(plan.clone()), &Ledger::default(), at.parse().unwrap(), &[]).map(|_| ())
+    };
+    assert_eq!(open(&proved, "2026-12-31T23:59:59Z"), Ok(()));
+    let denied = open(&proved, "2027-01-01T00:00:00Z").unwrap_err();
+    assert!(matches!(&denied, Denied::NotAccepted { risk, .. } if risk == "K207"), "{denied}");
+    let told = "this plan takes the risk K207 for `agent-1`, which the policy of `uptrakit/agent-1` accepted until \
+                2027-01-01 00:00 UTC";
+    assert_eq!(denied.to_string(), told);
+    // A longer acceptance beside it is enough; destroying runs no such hazard.
+    let mut longer = proved.clone();
+    for key in longer.policies.iter_mut().flat_map(|policy| policy.keys.values_mut()) {
+        let more = key
+            .accepts
+            .iter()
+            .map(|accept| Accept { until: scene.world.hour + chrono::TimeDelta::days(80), ..accept.clone() });
+        let more: Vec<Accept> = more.collect();
+        key.accepts.extend(more);
+    }
+    assert_eq!(open(&longer, "2027-01-01T00:00:00Z"), Ok(()));
 }
 
 /// A hazard is accepted by its name for one fleet, and nothing else is.

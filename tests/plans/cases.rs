@@ -52,3 +52,39 @@ fn drawing_twice_is_drawing_once() {
         assert_eq!(scene.draw(None), scene.draw(None), "{}", scene.name);
     }
 }
+
+/// Only so many rotations are open at once: the unfinished first, then the overdue, then those that are due soonest, and
+/// none before a key that comes first.
+#[test]
+fn only_so_many_are_under_way_at_once() {
+    let verdicts = |at_once: Option<u32>| {
+        let mut scene = scene::case("every-verdict");
+        scene.project.settings.calendar.at_once = at_once;
+        let decisions = scene.decide();
+        let mut told = String::new();
+        for decision in &decisions {
+            told.push_str(&format!("{}: {}\n", decision.key, decision.verdict.words()));
+        }
+        let drawn: usize = scene.draw(None).units.iter().map(|unit| unit.keys.len()).sum();
+        (told, drawn)
+    };
+    let (all, free) = verdicts(None);
+    assert!(!all.contains("waiting"));
+    let mut told = String::new();
+    for at_once in [1, 3, 4] {
+        let (some, drawn) = verdicts(Some(at_once));
+        assert!(drawn < free, "{drawn} of {free}");
+        told.push_str(&format!("at once: {at_once}; drawn: {drawn}\n{some}\n"));
+    }
+    insta::assert_snapshot!(told);
+}
+
+/// A key waits with the one that comes before it, however overdue it is.
+#[test]
+fn a_key_that_comes_after_another_waits_for_its_turn_too() {
+    let mut scene = scene::case("a-key-after-another");
+    scene.project.settings.calendar.at_once = Some(1);
+    let verdicts: Vec<String> =
+        scene.decide().iter().map(|decision| format!("{}: {}", decision.key, decision.verdict.words())).collect();
+    insta::assert_snapshot!(verdicts.join("\n"));
+}

@@ -96,18 +96,19 @@ fn scene(fleets: &[Ways], one: bool, grace: u64, promotes: bool, values: u64, si
     scene
 }
 
-fn with_window(mut scene: Scene, days: &[bool], from: u32, lasts: u64, freeze: Option<(u32, u64)>) -> Scene {
+fn with_calendar(mut scene: Scene, days: Option<&[bool]>, from: u32, lasts: u64, freezes: &[(u32, u64)]) -> Scene {
     let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-    let days = names.iter().zip(days).filter(|(_, open)| **open).map(|(name, _)| (*name).to_owned()).collect();
-    let window = Window { days, from_minute: from, lasts: Span::seconds(lasts) };
-    let freezes = freeze.map(|(after, lasts)| {
-        let from = scene.world.hour + chrono::TimeDelta::hours(i64::from(after));
-        Freeze { from, to: Span::seconds(lasts).after(from), because: "a law is tried".into() }
+    let open = days.unwrap_or_default();
+    let open = names.iter().zip(open).filter(|(_, open)| **open).map(|(name, _)| (*name).to_owned()).collect();
+    let window = Window { days: open, from_minute: from, lasts: Span::seconds(lasts) };
+    let freezes = freezes.iter().map(|(after, lasts)| {
+        let from = scene.world.hour + chrono::TimeDelta::hours(i64::from(*after));
+        Freeze { from, to: Span::seconds(*lasts).after(from), because: "a law is tried".into() }
     });
     let windows = [("night".parse().unwrap(), vec![window])].into();
-    scene.project.settings.calendar =
-        Calendar { windows, freezes: freezes.into_iter().collect(), ..Calendar::default() };
-    scene.project.policies[0].keys.values_mut().for_each(|key| key.window = Some("night".parse().unwrap()));
+    scene.project.settings.calendar = Calendar { windows, freezes: freezes.collect(), ..Calendar::default() };
+    let window = days.map(|_| "night".parse().unwrap());
+    scene.project.policies[0].keys.values_mut().for_each(|key| key.window.clone_from(&window));
     scene
 }
 
@@ -158,11 +159,12 @@ proptest::proptest! {
         fleets in prop::collection::vec(ways(), 1..4),
         (one, promotes) in (prop::bool::weighted(0.2), prop::bool::weighted(0.3)),
         (grace, since) in (0..200_000_u64, 0..9_000_000_i64),
-        days in prop::collection::vec(any::<bool>(), 7),
+        days in prop::option::of(prop::collection::vec(any::<bool>(), 7)),
         (from, lasts) in (0..1440_u32, 36_000..86_400_u64),
-        freeze in prop::option::of((0..2000_u32, 3600..2_000_000_u64)),
+        freezes in prop::collection::vec((0..2000_u32, 3600..2_000_000_u64), 0..4),
     ) {
-        let scene = with_window(scene(&fleets, one, grace, promotes, 1000, since), &days, from, lasts, freeze);
+        let scene = scene(&fleets, one, grace, promotes, 1000, since);
+        let scene = with_calendar(scene, days.as_deref(), from, lasts, &freezes);
         let (last, due) = last_write(&scene);
         prop_assert!(last <= due, "{last} is after {due}");
     }

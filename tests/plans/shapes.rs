@@ -35,7 +35,7 @@ fn changes(world: &World) -> Vec<Change> {
         Box::new(|w| w.keeps ^= true),
         Box::new(|w| w.grace = if w.grace.is_zero() { span("900d") } else { Span::ZERO }),
         Box::new(|w| w.soak = if w.soak.is_zero() { span("900d") } else { Span::ZERO }),
-        Box::new(|w| w.accepted.clear()),
+        Box::new(|w| w.accepted.covered.clear()),
         Box::new(|w| w.flaws = Flaws { no_compare_and_set: true, ..Flaws::default() }),
         Box::new(|w| w.flaws = Flaws { doubled: true, ..Flaws::default() }),
         Box::new(|w| w.flaws = Flaws { add_twice: true, ..Flaws::default() }),
@@ -49,7 +49,7 @@ fn changes(world: &World) -> Vec<Change> {
         all.push(Box::new(move |w| w.kind = kind));
     }
     for risk in ["K203", "K207"] {
-        all.push(Box::new(move |w| w.accepted.push((risk.into(), None))));
+        all.push(Box::new(move |w| w.accepted.covered.push((risk.into(), None))));
     }
     for when in [When::Before, When::Added, When::Readable, When::Switched, When::Written, When::Moved, When::Retired] {
         all.push(Box::new(move |w| {

@@ -101,13 +101,21 @@ pub(super) fn adopt(folder: &Folder<'_>, version: &VersionId, now: Hour) -> Resu
     let lock = take_lock(folder)?;
     let books = folder.ring()?;
     let fresh = books.is_none();
-    let ring = books.unwrap_or_else(Ring::empty);
+    let mut ring = books.unwrap_or_else(Ring::empty);
+    // Whoever adopts takes the books over as they stand: the mark of a run that nobody knows any more goes with it.
+    let marked = ring.run != folder.run;
+    ring.run.clone_from(&folder.run);
     let mut versions = folder.list()?.versions;
     if fresh {
         versions.retain(|_, path| path.parent() == Some(&folder.path));
     }
     match ring.entry(version) {
-        Some(entry) if entry.state != State::Destroyed => return Ok(()),
+        Some(entry) if entry.state != State::Destroyed => {
+            return match marked {
+                true => Ok(Locked { folder, ring, kept: true, _lock: lock }.commit()?),
+                false => Ok(()),
+            };
+        }
         None if versions.contains_key(version) => {}
         _ => return Err(unknown()),
     }

@@ -30,6 +30,8 @@ pub(super) struct Folder<'a> {
     pub(super) path: PathBuf,
     pub(super) codings: &'a [Coding],
     pub(super) ids: &'a Ids,
+    /// The run whose name every commit bears.
+    pub(super) run: Option<String>,
 }
 
 /// A version's material and what tells it from others.
@@ -82,7 +84,7 @@ impl<'a> Folder<'a> {
         if path == root {
             return Err(Fault::ask_operator(doing(), "a key needs a folder of its own"));
         }
-        let folder = Self { path, codings, ids };
+        let folder = Self { path, codings, ids, run: None };
         folder.is_there().map(|_| folder)
     }
 

@@ -107,6 +107,9 @@ impl Locked<'_, '_> {
             return Err(Fault::retry(doing(), "somebody else wrote it, without the lock"));
         }
         self.ring.revision = on_disk.saturating_add(1);
+        if let Some(run) = &self.folder.run {
+            self.ring.run = Some(run.clone());
+        }
         let text = self.ring.text().map_err(|why| Fault::report_bug(doing(), why))?;
         disk::write_whole(&path, &text, disk::PRIVATE_FILE)?;
         self.kept = true;

@@ -26,6 +26,9 @@ pub(super) struct Ring {
     format: String,
     /// Counts the commits.
     pub(super) revision: u64,
+    /// The run that changed it last: a journal that does not know it is not the one that these books belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) run: Option<String>,
     /// Every version that ever was, oldest first.
     pub(super) versions: Vec<Entry>,
 }
@@ -54,7 +57,7 @@ pub(super) struct Entry {
 impl Ring {
     /// Books with nothing in them.
     pub(super) fn empty() -> Self {
-        Self { format: FORMAT.to_owned(), revision: 0, versions: Vec::new() }
+        Self { format: FORMAT.to_owned(), revision: 0, run: None, versions: Vec::new() }
     }
 
     /// Reads the books.

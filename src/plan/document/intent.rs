@@ -50,7 +50,7 @@ struct ProofIntent<'a> {
 /// The digest of what a plan would do.
 pub(super) fn intent(plan: &Plan) -> Digest {
     // Every field by name: a new one does not compile before somebody says whether it belongs here.
-    let Plan { tool: _, made: _, expires: _, settings, policies, decisions: _, units } = plan;
+    let Plan { tool: _, made: _, expires: _, settings, policies, decisions: _, unmanaged: _, units } = plan;
     let mut hasher = Hasher::new(DOMAIN);
     let mut line = Vec::new();
     let mut part = |value: &dyn Fn(&mut Vec<u8>)| {

@@ -4,6 +4,7 @@
 use crate::decision::Decision;
 use crate::digest::Digest;
 use crate::inventory::Able;
+use crate::inventory::Unmanaged;
 use crate::model::Hour;
 use crate::model::Key;
 use crate::model::KeyName;
@@ -44,6 +45,9 @@ struct Written {
     settings: Settings,
     policies: Vec<Policy>,
     decisions: Vec<Decision>,
+    /// Left out where there is nothing.
+    #[serde(default)]
+    unmanaged: Vec<Unmanaged>,
     shapes: Vec<Shape>,
     units: Vec<Row<'static>>,
     /// Checked where the bytes are compared with what we would write.
@@ -190,8 +194,8 @@ pub(super) fn read(bytes: &[u8], steps_max: usize) -> Result<Plan, Refused> {
         steps_left = steps_left.checked_sub(shape.steps.len()).ok_or(Refused::TooManySteps)?;
         units.push(unit(shape, row).map_err(unsound)?);
     }
-    let Written { tool, made, expires, settings, policies, decisions, .. } = written;
-    Ok(Plan { tool, made, expires, settings, policies, decisions, units })
+    let Written { tool, made, expires, settings, policies, decisions, unmanaged, .. } = written;
+    Ok(Plan { tool, made, expires, settings, policies, decisions, unmanaged, units })
 }
 
 fn unit(shape: &Shape, row: Row<'static>) -> Result<Unit, &'static str> {
@@ -243,6 +247,7 @@ mod tests {
             settings: Settings::default(),
             policies: Vec::new(),
             decisions: Vec::new(),
+            unmanaged: Vec::new(),
             units: vec![unit; 4],
         };
         let document = Document::of(plan);

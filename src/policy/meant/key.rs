@@ -79,6 +79,20 @@ pub enum Algorithm {
     Rsa4096,
 }
 
+impl Algorithm {
+    /// The word for it, as policies write it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Algorithm::Aes128 => "aes-128",
+            Algorithm::Aes256 => "aes-256",
+            Algorithm::Rsa2048 => "rsa-2048",
+            Algorithm::Rsa3072 => "rsa-3072",
+            Algorithm::Rsa4096 => "rsa-4096",
+        }
+    }
+}
+
 /// What becomes of an old version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -81,9 +81,9 @@ pub struct Calendar {
     pub zone: Option<String>,
     /// Windows by name.
     pub windows: BTreeMap<Name, Vec<Window>>,
-    /// Spans in which nothing with a class other than safe begins.
+    /// Spans in which nothing begins that changes anything.
     pub freezes: Vec<Freeze>,
-    /// How many rotations may be open at once.
+    /// How many keys may be under way at once.
     pub at_once: Option<u32>,
 }
 

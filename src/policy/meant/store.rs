@@ -186,14 +186,14 @@ pub enum VersionAt {
 }
 
 /// How gently to move values.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pace {
     /// So many rows a second at most.
     RowsPerSecond(u64),
     /// This share of the service's quota, in percent.
     ShareOfQuota(u8),
-    /// Stand back whenever somebody else waits.
+    /// Rest as long as it worked.
     Polite,
 }
 

@@ -144,9 +144,9 @@ pub(crate) struct Accept {
     /// The fleet it concerns.
     #[schemars(extend("x-default" = "every fleet of the key"))]
     pub(crate) fleet: Option<String>,
-    /// How long the hazard may last.
+    /// How long the hazard may last: a plan in which it may last longer is refused.
     pub(crate) at_most: Option<Text>,
-    /// Until when it is accepted: a date or an RFC 3339 hour.
+    /// Until when it is accepted: a date or an RFC 3339 hour. Judged when a plan is drawn and when it is opened.
     #[schemars(required)]
     pub(crate) until: Option<Text>,
     /// Why.
@@ -160,6 +160,6 @@ pub(crate) struct Accept {
 pub(crate) struct PreImages {
     /// Where to: `file` (wrapped values only), `history` (the backend's own) or `age:NAME`.
     pub(crate) to: String,
-    /// How long they are kept.
+    /// How long they are kept after the run; until a plan has deleted them, nothing that they may be under is destroyed.
     pub(crate) keep: Text,
 }

@@ -111,10 +111,10 @@ pub(crate) struct Calendar {
     /// Windows by name, each a list of weekly openings.
     #[serde(default)]
     pub(crate) windows: Table<Vec<Window>>,
-    /// Spans in which nothing but what is safe begins.
+    /// Spans in which nothing begins that changes anything; a turn or a one-version span that has begun is finished.
     #[serde(default)]
     pub(crate) freezes: Vec<Freeze>,
-    /// How many rotations may be open at once.
+    /// How many keys may be under way at once: the others wait, the most urgent first.
     #[schemars(extend("x-default" = "no limit"))]
     pub(crate) at_once: Option<Count>,
 }

@@ -46,7 +46,7 @@ pub(crate) struct Sqlite {
     /// Whether all of it changes in one transaction.
     #[serde(default)]
     pub(crate) atomic: bool,
-    /// How gently to move values.
+    /// How gently to move values: `polite` rests as long as it worked.
     pub(crate) pace: Option<Pace>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Postgres {
     /// Whether all of it changes in one transaction.
     #[serde(default)]
     pub(crate) atomic: bool,
-    /// How gently to move values.
+    /// How gently to move values: `polite` rests as long as it worked.
     pub(crate) pace: Option<Pace>,
 }
 
@@ -91,7 +91,7 @@ pub(crate) struct Mongodb {
     /// Whether all of it changes in one transaction.
     #[serde(default)]
     pub(crate) atomic: bool,
-    /// How gently to move values.
+    /// How gently to move values: `polite` rests as long as it worked.
     pub(crate) pace: Option<Pace>,
 }
 
@@ -116,7 +116,7 @@ pub(crate) struct Cosmos {
     /// Whether all of it changes in one transaction.
     #[serde(default)]
     pub(crate) atomic: bool,
-    /// How gently to move values.
+    /// How gently to move values: `polite` rests as long as it worked.
     pub(crate) pace: Option<Pace>,
 }
 
@@ -150,7 +150,7 @@ pub(crate) struct Grpc {
     pub(crate) reply: Option<Reply>,
     /// How long a backup of it may come back: it pins the old version.
     pub(crate) restorable_for: Option<Text>,
-    /// How gently to move values.
+    /// How gently to move values: `polite` rests as long as it worked.
     pub(crate) pace: Option<Pace>,
 }
 
@@ -304,7 +304,7 @@ pub(crate) struct VersionBeside {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(crate) enum Pace {
-    /// Stand back whenever somebody else waits.
+    /// Rest as long as it worked.
     Word(PaceWord),
     /// A limit.
     Limit(PaceLimit),

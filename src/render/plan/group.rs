@@ -207,7 +207,7 @@ fn why(first: &Case<'_>, rows: &[Row], made: Hour) -> Vec<String> {
     let mut lines = Vec::new();
     if let ([row], [key]) = (rows, first.keys.as_slice()) {
         lines.extend(reasons(key));
-        if key.planned.kind != Kind::Destroy {
+        if !matches!(key.planned.kind, Kind::Destroy | Kind::Discard) {
             lines.extend(row.start_by.map(|by| format!("it {} to be in time", begin_by(by, made))));
         }
         lines.push(change(key.planned, true));
@@ -230,11 +230,14 @@ fn begin_by(by: Hour, made: Hour) -> String {
     format!("{verb} begin by {}", words::hour(by))
 }
 
-/// Why one key is planned. Where an old version ends, the age of the current one is beside the point.
+/// Why one key is planned. Where something old ends, the age of the current version is beside the point.
 fn reasons(case: &KeyCase<'_>) -> Vec<String> {
     let Some(decision) = case.decision else { return Vec::new() };
-    let ends = case.planned.kind == Kind::Destroy;
-    let told = decision.reasons.iter().filter(|reason| !ends || matches!(reason, Reason::MayGo { .. }));
+    let told = decision.reasons.iter().filter(|reason| match case.planned.kind {
+        Kind::Destroy => matches!(reason, Reason::MayGo { .. }),
+        Kind::Discard => matches!(reason, Reason::PreImages { .. }),
+        _ => true,
+    });
     told.map(|reason| words::reason(&decision.key, reason).0).collect()
 }
 
@@ -250,6 +253,7 @@ fn change(planned: &Planned, alone: bool) -> String {
         Kind::Follow => format!("what is left under {old} moves to {new}, which is current already"),
         Kind::Reopen => format!("{old} is enabled again, its values move to {new}, and it is retired anew"),
         Kind::Destroy => format!("{old} is destroyed for good"),
+        Kind::Discard => "pre-images are deleted for good; no version changes".into(),
     }
 }
 
@@ -305,12 +309,14 @@ fn short(reasons: &[Reason]) -> String {
         Reason::AgeUnknown { .. } => Some("age unknown".into()),
         Reason::Asked => Some("asked for".into()),
         Reason::Compromised { .. } => Some("known to others".into()),
+        Reason::Algorithm { is, .. } => Some(format!("a key of {is}")),
         Reason::Uses { uses, at_most, .. } => {
             Some(format!("{} uses, at most {}", words::number(*uses), words::number(*at_most)))
         }
         Reason::Values { count, .. } | Reason::ValuesUnderRetired { count, .. } => {
             Some(format!("{} values left", words::number(*count)))
         }
+        Reason::PreImages { since, .. } => Some(format!("kept until {}", words::day(*since))),
         Reason::MayGo { since, .. } => Some(format!("may go since {}", words::day(*since))),
         _ => None,
     };

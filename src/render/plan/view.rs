@@ -59,6 +59,8 @@ pub struct Summary {
     pub reopen: usize,
     /// Keys of which an old version is destroyed.
     pub destroy: usize,
+    /// Keys whose pre-images are deleted.
+    pub discard: usize,
     /// All steps.
     pub steps: usize,
     /// Whether every step was proved safe.
@@ -111,7 +113,7 @@ fn summary(plan: &Plan, groups: &[Group]) -> Summary {
     let begins = plan.made;
     let ends = groups.iter().map(|group| group.told.ends).max().unwrap_or(plan.made);
     let (rotate, new, finish, reopen) = (of(Kind::Rotate), of(Kind::First), of(Kind::Follow), of(Kind::Reopen));
-    let destroy = of(Kind::Destroy);
+    let (destroy, discard) = (of(Kind::Destroy), of(Kind::Discard));
     let mut parts = vec![
         words::count(rotate, "key to rotate", "keys to rotate"),
         format!("{} new", words::number(u64::try_from(new).unwrap_or(u64::MAX))),
@@ -123,6 +125,9 @@ fn summary(plan: &Plan, groups: &[Group]) -> Summary {
         parts.push(words::count(reopen, "reopened", "reopened"));
     }
     parts.push(words::count(destroy, "to destroy", "to destroy"));
+    if discard > 0 {
+        parts.push(words::count(discard, "with pre-images to delete", "with pre-images to delete"));
+    }
     let timed: BTreeSet<&String> = groups.iter().flat_map(|group| &group.told.timed).collect();
     let safe = match (proved, timed.len()) {
         (false, _) => "safe: NOT PROVED".to_owned(),
@@ -136,7 +141,7 @@ fn summary(plan: &Plan, groups: &[Group]) -> Summary {
     };
     let line = format!("Plan: {}; {}; {safe}; {when}", parts.join(", "), words::count(steps, "step", "steps"));
     let tone = if proved { "bold" } else { "bad" };
-    Summary { line, tone, rotate, new, finish, reopen, destroy, steps, proved, begins, ends }
+    Summary { line, tone, rotate, new, finish, reopen, destroy, discard, steps, proved, begins, ends }
 }
 
 fn notes(plan: &Plan, groups: &[Group], id: &str, intent: &str) -> Vec<Note> {
@@ -153,6 +158,7 @@ fn notes(plan: &Plan, groups: &[Group], id: &str, intent: &str) -> Vec<Note> {
             text: format!("Accepted risks: {} (why, and until when, below).", words::all_of(&all)),
         });
     }
+    notes.extend(unmanaged(plan));
     notes.extend(voices(plan).map(|text| Note { tone: "plain", text }));
     let text = format!("Open it by {}. Plan {id}, intent {intent}. All hours are UTC.", words::hour(plan.expires));
     notes.push(Note { tone: "dim", text });
@@ -178,6 +184,16 @@ fn ends(plan: &Plan) -> Note {
     }
     let text = format!("This plan destroys key material, and that cannot be undone: {}.", words::all_of(&shown));
     Note { tone: "bad", text }
+}
+
+/// What was seen beside the keys and is in no policy.
+fn unmanaged(plan: &Plan) -> Option<Note> {
+    let (shown, more) = plan.unmanaged.split_at(plan.unmanaged.len().min(NAMES_MAX));
+    let mut shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
+    if !more.is_empty() {
+        shown.push(format!("{} more", words::number(u64::try_from(more.len()).unwrap_or(u64::MAX))));
+    }
+    (!shown.is_empty()).then(|| Note { tone: "warn", text: format!("Not managed: {}.", shown.join("; ")) })
 }
 
 /// The voices that the plan needs before it may go on.
