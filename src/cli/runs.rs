@@ -16,6 +16,7 @@ use crate::journal::StepName;
 use crate::model::Hour;
 use crate::plan::Document;
 use crate::plan::Gate;
+use crate::plan::Part;
 use crate::plan::Plan;
 use crate::plan::Unit;
 use crate::plan::phrase;
@@ -73,7 +74,9 @@ fn steps(run: &mut status::Run, plan: &Plan, unit: &Unit, standing: &Standing, n
     run.steps += unit.steps.len();
     for (index, (step, name)) in unit.steps.iter().zip(&names).enumerate() {
         let (Some(fact), Ok(known)) = (facts.get(index), name.parse::<StepName>()) else { continue };
-        let title = phrase::title(&step.part);
+        // A retirement that is to be taken back shows as its undo.
+        let part = if progress.at(index) == At::Back { &Part::Enable } else { &step.part };
+        let title = phrase::title(part);
         let held = |opens, by, waits_for| Next { step: name.clone(), title: title.clone(), opens, by, waits_for };
         match progress.at(index) {
             At::Done => run.done += 1,

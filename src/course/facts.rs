@@ -7,7 +7,6 @@ use crate::model::Hour;
 use crate::model::Name;
 use crate::model::Risk;
 use crate::plan::Gate;
-use crate::plan::Step;
 use crate::plan::Unit;
 use crate::plan::progress::At;
 use crate::plan::progress::Progress;
@@ -143,16 +142,19 @@ pub fn deadline(unit: &Unit, times: &Times, index: usize) -> Option<Hour> {
     made.map(|made| within.after(made))
 }
 
-/// Whether every window that a step waits for is open at this hour. Hours may pass between the look at all gates and an
-/// act, where other acts come first.
+/// Whether the calendar still lets a step begin: every window that it waits for is open, and no freeze holds it. Hours may
+/// pass between the look at all gates and an act, where other acts come first.
 #[must_use]
-pub fn in_window(step: &Step, calendar: &Calendar, now: Hour) -> bool {
-    step.gates.iter().all(|gate| match gate {
+pub fn in_time(unit: &Unit, progress: &Progress, index: usize, calendar: &Calendar, now: Hour) -> bool {
+    let Some(step) = unit.steps.get(index) else { return false };
+    let open = step.gates.iter().all(|gate| match gate {
         Gate::Window { window, lasts } => {
             calendar::opens(calendar, window, *lasts, now).is_some_and(|opens| opens <= now)
         }
         _ => true,
-    })
+    });
+    let begun = |at| progress.at(at) != At::Ahead;
+    open && (calendar::frozen(calendar, now).is_none() || !freeze::waits_out(unit, index, begun))
 }
 
 impl Fact {

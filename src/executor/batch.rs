@@ -1,10 +1,11 @@
 //! The steps that are ready, performed: their intents in one write, then one act after the other.
 //! Never here: deciding which steps are ready.
 
-use crate::course::facts::in_window;
+use crate::course::facts::in_time;
 use crate::executor::Executor;
 use crate::executor::along::Attempt;
 use crate::executor::along::Place;
+use crate::executor::along::progress;
 use crate::executor::perform;
 use crate::executor::perform::Chosen;
 use crate::executor::perform::Outcome;
@@ -56,9 +57,8 @@ pub(super) fn perform_all(
         if executor.stop.load(Ordering::SeqCst) {
             break;
         }
-        // Hours may have passed in the acts before: what waits for a window is asked for it again.
-        let calendar = &executor.approved.plan().settings.calendar;
-        if number > 0 && !begun.took && !in_window(begun.scene.step, calendar, executor.desk.now()) {
+        // Hours may have passed in the acts before: the calendar is asked again.
+        if number > 0 && !begun.took && !is_in_time(executor, names, standing, begun.place) {
             continue;
         }
         if !act(executor, begun, attempt)? {
@@ -66,6 +66,15 @@ pub(super) fn perform_all(
         }
     }
     Ok(())
+}
+
+fn is_in_time(executor: &Executor<'_, '_>, names: &[Vec<String>], standing: &Standing, (at, index): Place) -> bool {
+    let plan = executor.approved.plan();
+    let found = plan.units.get(at).zip(names.get(at));
+    found.is_some_and(|(unit, names)| {
+        let progress = progress(unit, names, standing);
+        in_time(unit, &progress, index, &plan.settings.calendar, executor.desk.now())
+    })
 }
 
 /// Chooses what must be known before a step's intent is written, and says what will be written.

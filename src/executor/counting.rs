@@ -25,7 +25,8 @@ pub(super) fn count(
 ) -> Result<Census, Fault> {
     let mut all = Census { exact: true, ..Census::default() };
     for census in blocks {
-        all.strange = all.strange.saturating_add(census.strange);
+        // What names no version may be under any.
+        all.strange = all.strange.saturating_add(census.strange).saturating_add(census.by_trial);
         all.exact &= census.exact;
         for (version, count) in &census.under {
             let slot = all.under.entry(version.clone()).or_default();
@@ -116,7 +117,7 @@ pub(super) fn is_moved(world: &dyn World, scene: &Scene<'_>) -> Result<bool, Fau
     let (mut left, mut moved) = (0_u64, 0_u64);
     for lot in lots(world, scene, new)? {
         for census in rewrap::recount(lot.store, &lot.job, &lot.ring)? {
-            left = left.saturating_add(census.of(old)).saturating_add(census.strange);
+            left = left.saturating_add(census.of(old)).saturating_add(census.strange).saturating_add(census.by_trial);
             moved = moved.saturating_add(census.of(new));
         }
     }

@@ -178,7 +178,9 @@ fn tell_run(out: &mut Outline, run: &Run) {
         if let Some(hint) = hint {
             out.line(Tone::Plain, 4, hint);
         }
-        out.line(Tone::Plain, 4, "`keyrota apply` tries it again");
+        let waits = held.opens.is_some() || !held.waits_for.is_empty();
+        let when = if waits { format!(", once its gates are open: {}", self::waits(held)) } else { String::new() };
+        out.line(Tone::Plain, 4, &format!("`keyrota apply` tries it again{when}"));
     }
     for held in &run.next {
         out.line(Tone::Plain, 2, &format!("{}: {}", held.step, waits(held)));
