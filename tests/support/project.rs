@@ -130,7 +130,7 @@ impl Project {
     }
 
     /// The material of every version that opens something.
-    fn opening(&self) -> BTreeMap<String, Vec<u8>> {
+    pub(crate) fn opening(&self) -> BTreeMap<String, Vec<u8>> {
         let ring = self.ring();
         let opens = |version: &&serde_json::Value| {
             ["staged", "current", "decrypt-only"].contains(&version["state"].as_str().unwrap())
@@ -150,19 +150,37 @@ impl Project {
 
     /// The same, with these keys.
     pub(crate) fn rows_with(&self, keys: &BTreeMap<String, Vec<u8>>) -> BTreeMap<String, u64> {
-        let connection = self.connect();
-        let mut rows = connection.prepare("SELECT id, kek_version, wrapped FROM data_keys").unwrap();
-        let mut rows = rows.query([]).unwrap();
         let mut under = BTreeMap::new();
-        while let Some(row) = rows.next().unwrap() {
-            let (id, version, wrapped): (i64, String, String) =
-                (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
+        for (id, version, wrapped) in sealed(&self.connect(), 0, i64::MAX) {
             let key =
                 keys.get(&version).unwrap_or_else(|| panic!("row {id} is under `{version}`, which opens nothing"));
-            assert_eq!(open(key, id, &wrapped).as_deref(), Some(&*plain(id)), "row {id} under {version}");
+            assert!(opens(key, id, &wrapped), "row {id} under {version}");
             *under.entry(version).or_insert(0) += 1;
         }
         under
+    }
+
+    /// Some rows from this id on must open; quickly done.
+    pub(crate) fn some_rows(&self, from: i64, at_most: i64) {
+        let keys = self.opening();
+        for (id, version, wrapped) in sealed(&self.connect(), from, at_most) {
+            assert!(keys.get(&version).is_some_and(|key| opens(key, id, &wrapped)), "row {id} under {version}");
+        }
+    }
+
+    /// Every cell that is not sealed is as the application wrote it, however many rows there are by now.
+    pub(crate) fn untouched(&self) {
+        let connection = self.connect();
+        let mut rows = connection.prepare("SELECT id, payload, note FROM data_keys").unwrap();
+        let mut rows = rows.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let id: i64 = row.get(0).unwrap();
+            let (payload, note): (Vec<u8>, Option<String>) = (row.get(1).unwrap(), row.get(2).unwrap());
+            assert_eq!((payload, note.as_deref()), (beside(id).0, beside(id).1), "row {id}");
+        }
+        let bystanders = "SELECT group_concat(quote(a) || quote(b)) FROM bystander";
+        let bystanders: String = connection.query_row(bystanders, [], |row| row.get(0)).unwrap();
+        assert_eq!(bystanders, "1'x',2.5NULL,'three'X'00FF'");
     }
 
     /// A digest of everything in the database but the sealed column and its version, and how many rows there are.
@@ -303,9 +321,27 @@ fn open(key: &[u8], id: i64, wrapped: &str) -> Option<Vec<u8>> {
     cipher.decrypt(nonce.into(), Payload { msg: sealed, aad: aad(id).as_bytes() }).ok()
 }
 
+/// What stands beside a sealed value.
+fn beside(id: i64) -> (Vec<u8>, Option<&'static str>) {
+    (vec![(id % 251) as u8; 40], (id % 3 == 0).then_some("note"))
+}
+
+/// Sealed rows from this id on: id, version and value.
+pub(crate) fn sealed(connection: &Connection, from: i64, at_most: i64) -> Vec<(i64, String, String)> {
+    let text = "SELECT id, kek_version, wrapped FROM data_keys WHERE id >= ?1 ORDER BY id LIMIT ?2";
+    let mut rows = connection.prepare_cached(text).unwrap();
+    let rows = rows.query_map((from, at_most), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
+    rows.map(Result::unwrap).collect()
+}
+
+/// Whether a row's value opens with this key to what was sealed.
+pub(crate) fn opens(key: &[u8], id: i64, wrapped: &str) -> bool {
+    open(key, id, wrapped).is_some_and(|found| found == plain(id))
+}
+
 pub(crate) fn insert(connection: &Connection, id: i64, version: &str, key: &[u8]) -> rusqlite::Result<usize> {
-    let payload = vec![(id % 251) as u8; 40];
-    let row = (id, version, seal(key, id), payload, (id % 3 == 0).then_some("note"));
+    let (payload, note) = beside(id);
+    let row = (id, version, seal(key, id), payload, note);
     connection.prepare_cached("INSERT INTO data_keys VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(row)
 }
 
