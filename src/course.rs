@@ -121,7 +121,7 @@ pub fn round(unit: &Unit, step: usize) -> Vec<usize> {
                 | Part::Recount
         )
     };
-    let retired = planned.part == Part::Retire;
+    let retired = matches!(planned.part, Part::Retire | Part::Withdraw { .. });
     let mine = || unit.steps.iter().enumerate().filter(|(_, other)| other.key == planned.key);
     // Where a service's move is the turn, the last look at the world comes before it again.
     let turns = mine().any(|(_, other)| other.turn && other.part == Part::Rewrap { service: true });

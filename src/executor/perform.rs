@@ -119,18 +119,18 @@ pub(super) fn act(
         Part::Retire | Part::Destroy => match versions::is_done(world, scene) {
             Ok(true) => versions::change(executor, scene),
             Ok(false) => match look_again(executor, scene, step)? {
-                Outcome::Done { facts, .. } if moved(&facts) => {
-                    let why = "values turned up under it after the closing round, and were moved just now";
-                    let fault = Fault::retry(format!("disable a version of `{}`", scene.name()), why);
-                    return Ok(Outcome::Late(fault.hint("it is waited for anew before the version is disabled")));
-                }
+                Outcome::Done { facts, .. } if moved(&facts) => return Ok(anew(scene, "disable")),
                 Outcome::Done { .. } => versions::change(executor, scene),
                 other => return Ok(other),
             },
             Err(fault) => Err(fault),
         },
         Part::Deliver { fleet } => scene.new_version().and_then(|new| people::deliver(world, scene, fleet, new)),
-        Part::Withdraw { fleet } => people::withdraw(world, scene, fleet),
+        Part::Withdraw { fleet } => match look_again(executor, scene, step)? {
+            Outcome::Done { facts, .. } if moved(&facts) => return Ok(anew(scene, "take away")),
+            Outcome::Done { .. } => people::withdraw(world, scene, fleet),
+            other => return Ok(other),
+        },
         Part::Restart { fleet, member, .. } => people::restart(executor, scene, step, fleet, member.as_ref()),
         Part::Point { fleet, member } => people::point(world, scene, fleet, member.as_ref()),
         Part::Open => return values::open(executor, scene),
@@ -150,6 +150,13 @@ pub(super) fn act(
     Ok(outcome.unwrap_or_else(Outcome::Failed))
 }
 
+/// Values turned up: what rests on there being none begins again.
+fn anew(scene: &Scene<'_>, act: &str) -> Outcome {
+    let why = "values turned up under it after the closing round, and were moved just now";
+    let fault = Fault::retry(format!("{act} a version of `{}`", scene.name()), why);
+    Outcome::Late(fault.hint("it is waited for anew before that"))
+}
+
 fn moved(facts: &Facts) -> bool {
     matches!(facts.get("moved"), Some(Fact::Count(moved)) if *moved > 0)
 }
@@ -166,7 +173,8 @@ fn needed(scene: &Scene<'_>, undone: u32) -> Fault {
     Fault::give_up(format!("disable `{old}` of `{name}`"), why).hint(hint)
 }
 
-/// The last look before a version is taken out of use. The step that moved or counted may have been done weeks ago: a run
+/// The last look before a version is taken out of use, or from its members. The step that moved or counted may have been
+/// done weeks ago: a run
 /// stops where it is stopped, and meanwhile a backup may come back or a late writer land.
 fn look_again(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
     let when = if scene.step.part == Part::Destroy { When::Before } else { When::Retired };
@@ -183,7 +191,9 @@ fn look_again(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepNam
     match (&scene.step.part, scene.sees_values) {
         (_, false) => Ok(Outcome::done()),
         // What is left can still be moved.
-        (Part::Retire, true) => moving::close(executor, scene, step),
+        (Part::Retire | Part::Withdraw { .. }, true) if scene.planned.kind != Kind::Destroy => {
+            moving::close(executor, scene, step)
+        }
         (_, true) => counting::recount(executor, scene),
     }
 }

@@ -41,8 +41,9 @@ pub(super) fn found_late(
     let retire = unit.steps.iter().position(|other| other.key == scene.step.key && other.part == Part::Retire);
     let rounds = this.rounds.entry(place).or_default();
     *rounds = rounds.saturating_add(1);
-    let again = matches!(scene.step.part, Part::Close | Part::Retire) && *rounds <= ROUNDS_MAX;
-    match retire.filter(|_| !matches!(scene.step.part, Part::Close | Part::Retire)) {
+    let before = matches!(scene.step.part, Part::Close | Part::Retire | Part::Withdraw { .. });
+    let again = before && *rounds <= ROUNDS_MAX;
+    match retire.filter(|_| !before) {
         // One line says both: that it looked, and that another round is needed.
         None if again => {
             let (facts, undone) = (found(&fault), named(unit, &course::round(unit, place.1)));

@@ -154,7 +154,7 @@ pub fn judge(world: &World, state: &mut State) {
             return state.breach(Breach::StrandedOld(at));
         }
         let opens = !out && (world.kind == Kind::Reopen || knows_old(side, state, at));
-        if up && state.member(at, CACHED) && !mending && !opens {
+        if up && state.member(at, CACHED) && !mending && !found_out && !opens {
             return state.breach(Breach::StaleCache(at));
         }
         let seals = side.writes() && up && !state.member(at, WRITES_NEW) || state.member(at, FLIGHT);
