@@ -6,6 +6,7 @@
 pub mod app;
 pub mod crowd;
 pub mod dice;
+pub mod manners;
 pub mod member;
 pub mod time;
 
@@ -13,4 +14,6 @@ pub use crowd::Crowd;
 pub use crowd::Habits;
 pub use crowd::Tally;
 pub use dice::Dice;
+pub use manners::Manners;
+pub use manners::Writes;
 pub use time::Time;

@@ -15,8 +15,14 @@
     reason = "a test may stop at the first surprise and makes its world itself"
 )]
 
+#[path = "support/canary.rs"]
+mod canary;
 #[path = "simulation/flaky.rs"]
 mod flaky;
+#[path = "simulation/people.rs"]
+mod people;
+#[path = "simulation/shapes.rs"]
+mod shapes;
 #[path = "simulation/site.rs"]
 mod site;
 
@@ -52,33 +58,42 @@ fn each_seed(seeds: std::ops::Range<u64>, one: impl Fn(u64) + Sync) {
 
 #[test]
 fn whatever_fails_every_value_stays_readable_and_the_rotation_ends() {
-    let seen = std::sync::Mutex::new(site::Seen::default());
+    let seen = std::sync::Mutex::new(std::collections::BTreeMap::<&str, site::Seen>::new());
     each_seed(seeds(), |seed| {
         let site = Site::new(seed);
         let end = site.rotate();
         site.judge(&end);
-        seen.lock().unwrap().add(&end.seen);
+        seen.lock().unwrap().entry(site.shape()).or_default().add(&end.seen);
     });
-    let seen = seen.into_inner().unwrap();
-    eprintln!("{seen:?}");
+    let shapes = seen.into_inner().unwrap();
+    let mut seen = site::Seen::default();
+    for (shape, some) in &shapes {
+        eprintln!("{shape}: {some:?}");
+        seen.add(some);
+    }
     // A simulation in which nothing goes wrong proves nothing.
     if seeds() == SEEDS {
         assert!(seen.kills > 500 && seen.faults > 500 && seen.moved > 10_000, "{seen:?}");
         assert!(seen.restarts > 500 && seen.late > 100 && seen.opened > 100_000, "{seen:?}");
+        assert!(seen.cached > 1_000 && seen.down > 20 && seen.restored > 50 && seen.strange > 50, "{seen:?}");
+        assert_eq!(shapes.len(), shapes::all().len(), "{shapes:?}");
+        for (shape, seen) in &shapes {
+            assert!(seen.seeds > 100 && seen.kills > 30 && seen.new > 50, "{shape}: {seen:?}");
+        }
     }
 }
 
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     let traces = std::sync::Mutex::new(std::collections::BTreeSet::new());
-    each_seed(0..12, |seed| {
+    each_seed(0..14, |seed| {
         let (one, two) = (Site::new(seed).rotate().trace, Site::new(seed).rotate().trace);
-        assert!(one.len() > 10, "seed {seed}: {one:?}");
+        assert!(one.len() > 5, "seed {seed}: {one:?}");
         for (at, (a, b)) in one.iter().zip(&two).enumerate() {
             assert_eq!(a, b, "seed {seed}, entry {at}");
         }
         assert_eq!(one.len(), two.len(), "seed {seed}");
         traces.lock().unwrap().insert(one);
     });
-    assert_eq!(traces.into_inner().unwrap().len(), 12, "different seeds differ");
+    assert_eq!(traces.into_inner().unwrap().len(), 14, "different seeds differ");
 }

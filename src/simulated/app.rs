@@ -126,6 +126,16 @@ impl App {
         put(&self.rows, row).map_err(|error| failed("add a row".into(), &error))
     }
 
+    /// Writes into the table `members` what a member knows, with a sign of life.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn say(&self, member: &str, knows: &str, beat: u64) -> Result<(), Fault> {
+        let text = "INSERT OR REPLACE INTO members (member, knows, beat) VALUES (?1, ?2, ?3)";
+        let said = self.rows.prepare_cached(text).and_then(|mut said| said.execute((member, knows, beat.to_string())));
+        said.map(drop).map_err(|error| failed("say what a member knows".into(), &error))
+    }
+
     /// The rows with ids from here on, at most so many.
     ///
     /// # Errors

@@ -3,11 +3,15 @@
 use crate::disk;
 use crate::envelope::key::LocalKey;
 use crate::fault::Fault;
+use crate::model::Hour;
 use crate::secret::Secret;
 use crate::simulated::app;
 use crate::simulated::app::Row;
+use crate::simulated::manners::Manners;
+use crate::simulated::manners::Writes;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 
 /// The states in which a member takes a version, as `ring.json` writes them.
 const TAKEN: [&str; 3] = ["staged", "current", "decrypt-only"];
@@ -16,8 +20,19 @@ const TAKEN: [&str; 3] = ["staged", "current", "decrypt-only"];
 pub struct Member {
     /// Its name.
     pub name: String,
-    versions: BTreeMap<String, LocalKey>,
+    manners: Rc<Manners>,
+    versions: BTreeMap<String, Rc<LocalKey>>,
     current: Option<String>,
+    /// What its pointer said when it looked last.
+    pointed: Option<String>,
+    /// Since when it has known each version, this time.
+    since: BTreeMap<String, Hour>,
+    /// What it was handed; that outlives a restart.
+    hands: BTreeMap<String, Rc<LocalKey>>,
+    /// What its own pointer says; so does that.
+    pub(super) points: Option<String>,
+    /// Whether it runs.
+    pub(super) up: bool,
     /// Where it reads on.
     pub(super) at: i64,
 }
@@ -25,15 +40,48 @@ pub struct Member {
 impl Member {
     /// A member that knows nothing yet.
     #[must_use]
-    pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), versions: BTreeMap::new(), current: None, at: 0 }
+    pub fn new(name: &str, manners: Rc<Manners>) -> Self {
+        Self {
+            name: name.to_owned(),
+            manners,
+            versions: BTreeMap::new(),
+            current: None,
+            pointed: None,
+            since: BTreeMap::new(),
+            hands: BTreeMap::new(),
+            points: None,
+            up: true,
+            at: 0,
+        }
     }
 
-    /// Reads the key folder: every version that is in use, and which one is current. What is not there any more is forgotten.
+    /// Forgets all that a process forgets when it ends.
+    pub(super) fn end(&mut self) {
+        self.versions.clear();
+        (self.current, self.pointed) = (None, None);
+        self.since.clear();
+        self.at = 0;
+    }
+
+    /// Is handed a version, as a key file is written.
     ///
     /// # Errors
-    /// The folder cannot be read. What was known stays known.
-    pub fn learn(&mut self, folder: &Path) -> Result<(), Fault> {
+    /// It is no key.
+    pub(super) fn take(&mut self, id: &str, written: &Secret) -> Result<(), Fault> {
+        self.hands.insert(id.to_owned(), Rc::new(usable(written)?));
+        Ok(())
+    }
+
+    /// Gives a version back.
+    pub(super) fn give(&mut self, id: &str) {
+        self.hands.remove(id);
+    }
+
+    /// Takes every version that it can find, and which one is current. What is not there any more is forgotten.
+    ///
+    /// # Errors
+    /// The key folder cannot be read. What was known stays known.
+    pub fn learn(&mut self, folder: &Path, now: Hour) -> Result<(), Fault> {
         let (mut versions, mut current) = (BTreeMap::new(), None);
         for (id, state, file) in ring(folder)? {
             if !TAKEN.contains(&state.as_str()) {
@@ -42,21 +90,52 @@ impl Member {
             if state == "current" {
                 current = Some(id.clone());
             }
-            versions.insert(id, key(&folder.join(file))?);
+            if !self.manners.handed {
+                versions.insert(id, Rc::new(usable(&disk::read_private(&folder.join(file))?)?));
+            }
+        }
+        if self.manners.handed {
+            versions = self.hands.clone();
+        }
+        if self.manners.one {
+            versions.retain(|id, _| Some(id) == self.points.as_ref());
+        }
+        self.since.retain(|id, _| versions.contains_key(id));
+        for id in versions.keys() {
+            self.since.entry(id.clone()).or_insert(now);
         }
         self.versions = versions;
         self.current = current;
+        self.pointed = self.points.clone();
         Ok(())
     }
 
-    /// Seals a new data key under what it believes to be current.
+    /// The versions that it knows.
+    pub fn knows(&self) -> impl Iterator<Item = &str> {
+        self.versions.keys().map(String::as_str)
+    }
+
+    /// Seals a new data key under the version that it writes under.
     ///
     /// # Errors
-    /// It knows of no current version.
-    pub fn seal(&self, id: i64) -> Result<(Row, crate::digest::Digest), String> {
-        let version = self.current.as_deref().ok_or("it knows of no current version")?;
-        let key = self.versions.get(version).ok_or("it has no key of the current version")?;
-        app::sealed(id, version, key).map_err(|fault| fault.to_string())
+    /// It does not know that version.
+    pub fn seal(&self, id: i64, now: Hour) -> Result<(Row, crate::digest::Digest), String> {
+        let version = self.writes_under(now).ok_or("it knows of no version to write under")?;
+        let key = self.versions.get(&version).ok_or_else(|| format!("it has no key of {version} to write under"))?;
+        app::sealed(id, &version, key).map_err(|fault| fault.to_string())
+    }
+
+    fn writes_under(&self, now: Hour) -> Option<String> {
+        match self.manners.writes {
+            Writes::Current => self.current.clone(),
+            Writes::Pointed => self.pointed.clone(),
+            Writes::NewestAfter(fuse) => {
+                // Ids of files count; the oldest is what it writes under until it has known a newer one for long enough.
+                let ripe = |id: &&String| self.since.get(*id).is_some_and(|since| fuse.after(*since) <= now);
+                let newest = self.versions.keys().filter(ripe).max_by_key(|id| (id.len(), *id));
+                newest.or_else(|| self.versions.keys().min_by_key(|id| (id.len(), *id))).cloned()
+            }
+        }
     }
 
     /// Opens a row with the version that it names.
@@ -68,7 +147,7 @@ impl Member {
         app::opened(row, key)
     }
 
-    /// The version that it seals under.
+    /// The version that it believes to be current.
     #[must_use]
     pub fn current(&self) -> Option<&str> {
         self.current.as_deref()
@@ -90,8 +169,8 @@ fn ring(folder: &Path) -> Result<Vec<(String, String, String)>, Fault> {
     Ok(versions.iter().filter_map(whole).collect())
 }
 
-fn key(path: &Path) -> Result<LocalKey, Fault> {
-    let text = disk::read_private(path)?;
-    let bytes = text.lend(|text| hex::decode(text));
+/// A key from what is written in a key file.
+fn usable(written: &Secret) -> Result<LocalKey, Fault> {
+    let bytes = written.lend(|text| hex::decode(text));
     app::usable(&Secret::from_vec(bytes.map_err(|error| Fault::ask_operator("read a key file", error))?))
 }

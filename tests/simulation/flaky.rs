@@ -8,12 +8,20 @@ use keyrota::inventory::Census;
 use keyrota::inventory::Mover;
 use keyrota::model::Change;
 use keyrota::model::Hour;
+use keyrota::model::Member;
 use keyrota::model::VersionId;
+use keyrota::policy::meant::Check;
 use keyrota::policy::meant::key::Algorithm;
 use keyrota::port::backend::Backend;
 use keyrota::port::backend::Failed;
 use keyrota::port::backend::Look;
 use keyrota::port::backend::Prepared;
+use keyrota::port::facts::Facts;
+use keyrota::port::fleet::Delivered;
+use keyrota::port::fleet::Fleet;
+use keyrota::port::fleet::Row;
+use keyrota::port::probe::Answer;
+use keyrota::port::probe::Probe;
 use keyrota::port::store::Block;
 use keyrota::port::store::Changes;
 use keyrota::port::store::Page;
@@ -49,7 +57,7 @@ struct Inner {
 
 impl Luck {
     pub(crate) fn new(mut dice: Dice) -> Self {
-        let (kills, fails) = (10 + dice.below(60), 15 + dice.below(60));
+        let (kills, fails) = (25 + dice.below(60), 15 + dice.below(60));
         Self(Arc::new(Mutex::new(Inner { dice, armed: false, kills, fails, killed: 0, failed: 0 })))
     }
 
@@ -104,7 +112,7 @@ impl Screen for Luck {
     }
 }
 
-/// A backend or a store that fails.
+/// A place, a fleet or a check that fails.
 pub(crate) struct Flaky<T> {
     pub(crate) inner: T,
     pub(crate) luck: Luck,
@@ -136,7 +144,7 @@ impl<T: Backend> Backend for Flaky<T> {
     }
 
     fn encoded(&self, at: &str, version: &VersionId) -> Result<Secret, Failed> {
-        self.inner.encoded(at, version)
+        self.luck.call("read a key to hand over", || self.inner.encoded(at, version))
     }
 
     fn adopt(&self, at: &str, version: &VersionId, now: Hour) -> Result<(), Failed> {
@@ -222,5 +230,45 @@ impl Writer for Flaky<Box<dyn Writer>> {
     fn write(&mut self, page: &Page, changes: &Changes) -> Result<Written, Fault> {
         let Flaky { inner, luck } = self;
         luck.call("write", || inner.write(page, changes))
+    }
+}
+
+impl<T: Fleet> Fleet for Flaky<T> {
+    fn members(&self) -> Result<Vec<Member>, Fault> {
+        self.luck.call("list members", || self.inner.members())
+    }
+
+    fn deliver(&self, member: &Member, version: &Facts, material: Option<&Secret>) -> Result<Delivered, Fault> {
+        self.luck.call("deliver", || self.inner.deliver(member, version, material))
+    }
+
+    fn withdraw(&self, member: &Member, version: &Facts) -> Result<(), Fault> {
+        self.luck.call("withdraw", || self.inner.withdraw(member, version))
+    }
+
+    fn restart(&self, member: Option<&Member>, version: &Facts) -> Result<(), Fault> {
+        self.luck.call("restart", || self.inner.restart(member, version))
+    }
+
+    fn point(&self, member: &Member, version: &Facts) -> Result<(), Fault> {
+        self.luck.call("point", || self.inner.point(member, version))
+    }
+
+    fn pointed(&self, member: &Member) -> Result<Option<String>, Fault> {
+        self.luck.call("read a pointer", || self.inner.pointed(member))
+    }
+
+    fn proofs(&self) -> Result<Vec<Row>, Fault> {
+        self.luck.call("read what members say", || self.inner.proofs())
+    }
+
+    fn gone(&self, member: &Member) -> Result<bool, Fault> {
+        self.luck.call("ask for a member", || self.inner.gone(member))
+    }
+}
+
+impl<T: Probe> Probe for Flaky<T> {
+    fn ask(&self, check: &Check, facts: &Facts) -> Result<Answer, Fault> {
+        self.luck.call("check", || self.inner.ask(check, facts))
     }
 }

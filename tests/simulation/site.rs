@@ -1,8 +1,13 @@
 //! One seed's world: a folder with key files and a database, a fleet, an executor that is started again and again.
 
+use super::canary::Canary;
 use super::flaky::Flaky;
 use super::flaky::Killed;
 use super::flaky::Luck;
+use super::people::People;
+use super::people::Well;
+use super::shapes;
+use super::shapes::Shape;
 use chrono::TimeZone;
 use keyrota::approval;
 use keyrota::backend::file::KeyFiles;
@@ -13,7 +18,6 @@ use keyrota::executor::Desk;
 use keyrota::executor::Ended;
 use keyrota::executor::Executor;
 use keyrota::fault::Fault;
-use keyrota::fleet;
 use keyrota::home::Memory;
 use keyrota::journal;
 use keyrota::model::Hour;
@@ -33,26 +37,30 @@ use keyrota::port::home::Trouble;
 use keyrota::port::probe::Probe;
 use keyrota::port::store::Store;
 use keyrota::port::world::World;
-use keyrota::probe;
 use keyrota::prove;
+use keyrota::secret::Secret;
 use keyrota::simulated::Crowd;
 use keyrota::simulated::Dice;
 use keyrota::simulated::Habits;
 use keyrota::simulated::Time;
 use keyrota::simulated::app;
 use keyrota::simulated::app::App;
+use keyrota::simulated::app::Row;
 use keyrota::store::sqlite::Sqlite;
 use keyrota::survey;
 use keyrota::survey::Depth;
 use keyrota::template::Template;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-const POLICY: &str = include_str!("../../policies/quickstart.toml");
 const ROWS: i64 = 24;
 const MEMBERS: [&str; 3] = ["web-1", "web-2", "web-3"];
+/// A row of nobody, which does not open.
+const STRANGE: i64 = 900_000;
+const KEY: &str = "simulated/kek";
 /// So often the executor is started at most; none ever needs as many.
 const ATTEMPTS_MAX: u64 = 400;
 /// By how much the executor's clock may be wrong: within the margins that the plan adds.
@@ -69,6 +77,16 @@ pub(crate) struct Seen {
     pub(crate) late: u64,
     pub(crate) restarts: u64,
     pub(crate) opened: u64,
+    /// Sealed values opened hours after they were read.
+    pub(crate) cached: u64,
+    /// Starts that did not succeed, in the one span in which that is accepted.
+    pub(crate) down: u64,
+    /// Old values that a backup brought back, and values that do not open.
+    pub(crate) restored: u64,
+    pub(crate) strange: u64,
+    /// Rows that members wrote under the new version.
+    pub(crate) new: u64,
+    pub(crate) seeds: u64,
 }
 
 impl Seen {
@@ -80,6 +98,12 @@ impl Seen {
         self.late += other.late;
         self.restarts += other.restarts;
         self.opened += other.opened;
+        self.cached += other.cached;
+        self.down += other.down;
+        self.restored += other.restored;
+        self.strange += other.strange;
+        self.new += other.new;
+        self.seeds += other.seeds;
     }
 }
 
@@ -87,6 +111,8 @@ impl Seen {
 pub(crate) struct End {
     pub(crate) seen: Seen,
     pub(crate) trace: Vec<String>,
+    /// The journal and the plans.
+    wrote: Vec<u8>,
 }
 
 /// One seed's world.
@@ -98,31 +124,51 @@ pub(crate) struct Site {
     dice: RefCell<Dice>,
     project: Project,
     backend: Flaky<KeyFiles>,
-    store: Flaky<Sqlite>,
-    fleet: fleet::memory::Memory,
-    probe: probe::memory::Memory,
+    stores: Vec<Flaky<Sqlite>>,
+    fleet: Flaky<People>,
+    probe: Flaky<Well>,
+    shape: Shape,
+    /// What happened that nobody planned.
+    odd: RefCell<Odd>,
+    wrote: RefCell<Vec<u8>>,
+}
+
+#[derive(Default)]
+struct Odd {
+    /// The first row as it was sealed first; taken once a backup has brought it back.
+    first: Option<Row>,
+    restored: u64,
+    strange: u64,
 }
 
 impl Site {
     pub(crate) fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
+        let shape = shapes::all().swap_remove(seed as usize % shapes::all().len());
         // What is tried here is not the disk: in memory, where there is such a folder, syncing costs nothing.
         let memory = Path::new("/dev/shm");
         let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         let start: Hour = chrono::Utc.with_ymd_and_hms(2026, 3, 1, 9, 0, 0).unwrap();
         let time = Time::from(start, Span::seconds(1 + dice.below(90)));
         let key = app::first_key(&folder.path().join("keys")).unwrap();
-        let mut app = App::create(&folder.path().join("app.db")).unwrap();
-        let known = app.fill(1..=ROWS, "v1", &key).unwrap();
+        let database = |number: usize| folder.path().join(format!("app-{number}.db"));
+        let (mut apps, mut sealed) = (Vec::new(), BTreeMap::new());
+        for number in 0..shape.stores {
+            let ids = number as i64 * ROWS + 1..=(number as i64 + 1) * ROWS;
+            let mut app = App::create(&database(number)).unwrap();
+            sealed.extend(ids.clone().zip(app.fill(ids, "v1", &key).unwrap()));
+            apps.push(app);
+        }
+        let first = apps[0].rows(1, 1).unwrap().pop();
+        let members = "CREATE TABLE members (member TEXT PRIMARY KEY, knows TEXT, beat TEXT)";
+        rusqlite::Connection::open(database(0)).unwrap().execute_batch(members).unwrap();
         let luck = Luck::new(Dice::new(dice.below(u64::MAX)));
-        let project = project();
+        let project = project(&shape);
         let codings = [keyrota::envelope::Coding::Hex];
-        let files = KeyFiles::new(folder.path(), &codings, &template("v{{ n }}"));
+        let files = KeyFiles::new(folder.path(), &codings, &Template::parse("v{{ n }}").unwrap());
         let files = files.unwrap();
         // The books are begun here, so that members have something to read.
         files.adopt("keys", &"v1".parse().unwrap(), start).unwrap();
-        let backend = Flaky { inner: files, luck: luck.clone() };
-        let store = Flaky { inner: Sqlite::new(folder.path().join("app.db")), luck: luck.clone() };
         let habits = Habits {
             refreshes: Span::minutes(60),
             in_flight: Span::minutes(1),
@@ -131,23 +177,70 @@ impl Site {
             rows: 6,
             restarts: Span::minutes(30 + dice.below(2000)),
         };
-        let sealed = (1..).zip(known).collect();
-        let crowd =
-            Crowd::new(app, (folder.path().join("keys"), sealed), &MEMBERS, habits, (dice.below(u64::MAX), start));
-        time.live(crowd.unwrap());
+        let keys = folder.path().join("keys");
+        let written = Secret::from_vec(std::fs::read(keys.join("v1.key")).unwrap());
+        let manners = (habits, shape.manners.clone());
+        let crowd = Crowd::with_manners(apps, (keys, sealed), &MEMBERS, manners, (dice.below(u64::MAX), start));
+        let mut crowd = crowd.unwrap();
+        for member in MEMBERS.iter().filter(|_| shape.manners.handed) {
+            crowd.hand(member, "v1", &written).unwrap();
+            crowd.point(member, "v1").unwrap();
+            crowd.restart(member, start).unwrap();
+        }
+        time.live(crowd);
         time.go_wrong(WRONG, Dice::new(dice.below(u64::MAX)));
-        let fleet = fleet::memory::Memory::new(&MEMBERS.map(|name| name.parse().unwrap()), template("{{ id }}"));
+        let people = People { time: time.clone(), says: Sqlite::new(database(0)) };
+        let store = |number| Flaky { inner: Sqlite::new(database(number)), luck: luck.clone() };
         Self {
             seed,
+            stores: (0..shape.stores).map(store).collect(),
+            backend: Flaky { inner: files, luck: luck.clone() },
+            fleet: Flaky { inner: people, luck: luck.clone() },
+            probe: Flaky { inner: Well(time.clone()), luck: luck.clone() },
             folder,
             time,
             luck,
             dice: RefCell::new(dice),
             project,
-            backend,
-            store,
-            fleet,
-            probe: probe::memory::Memory::default(),
+            shape,
+            odd: RefCell::new(Odd { first, ..Odd::default() }),
+            wrote: RefCell::default(),
+        }
+    }
+
+    fn database(&self, number: usize) -> rusqlite::Connection {
+        rusqlite::Connection::open(self.folder.path().join(format!("app-{number}.db"))).unwrap()
+    }
+
+    /// What happens between two attempts without anybody's plan: a backup brings a row back, a value of nobody turns up,
+    /// and a person settles it.
+    fn meddle(&self, home: &mut Memory) {
+        let one_in = |many| self.dice.borrow_mut().one_in(many);
+        let ledger = journal::ledger(&home.read().unwrap()).unwrap();
+        let known = ledger.keys.get(&KEY.parse::<KeyName>().unwrap());
+        let mut odd = self.odd.borrow_mut();
+        // Once values are said to be gone from under the old version, members may forget it.
+        let lines = String::from_utf8(home.lines()).unwrap();
+        let forgotten = ["-withdraw", "-retire"].iter().any(|act| lines.contains(&format!("{act}\",\"attempt\"")));
+        if self.shape.moves() && !forgotten && odd.first.is_some() && one_in(12) {
+            let row = odd.first.take().unwrap();
+            let back = "UPDATE data_keys SET kek_version = ?1, wrapped = ?2 WHERE id = ?3";
+            self.database(0).execute(back, (row.version, row.wrapped, row.id)).unwrap();
+            odd.restored += 1;
+        }
+        if self.shape.strange && odd.strange == 0 && !forgotten && one_in(24) {
+            let row = (STRANGE, format!("customer-{STRANGE}"), "v1", "00".repeat(60));
+            self.database(0).execute("INSERT INTO data_keys VALUES (?1, ?2, ?3, ?4)", row).unwrap();
+            self.time.ask(|crowd| crowd.leave_alone(STRANGE));
+            odd.strange += 1;
+        }
+        let waiting: Vec<_> = known.into_iter().flat_map(|known| known.quarantine.keys().cloned()).collect();
+        if !waiting.is_empty() && one_in(3) {
+            let mut desk = Desk::take(home, &self.time, journal::Clock::Virtual, "simulation").unwrap();
+            for at in waiting {
+                let (key, how, by) = (KEY.parse().unwrap(), journal::Settled::Accepted, "simulation".into());
+                desk.say(vec![journal::Event::QuarantineSettled { key, at, how, by }]).unwrap();
+            }
         }
     }
 
@@ -159,23 +252,33 @@ impl Site {
             self.wait_for(Span::days(41));
             attempts += self.carry_out(&mut home, &Wish::Destroy);
         }
+        if !self.shape.moves() {
+            // Only now do members begin to write under the new version, by themselves.
+            self.wait_for(Span::days(3));
+        }
         self.end(&home, attempts)
     }
 
+    pub(crate) fn shape(&self) -> &'static str {
+        self.shape.name
+    }
+
     fn destroys(&self) -> bool {
-        self.seed.is_multiple_of(64)
+        self.seed.is_multiple_of(64) && self.shape.moves()
     }
 
     /// Plans, and starts the executor until the plan is carried out; says how often.
     fn carry_out(&self, home: &mut Memory, wish: &Wish) -> u64 {
         let document = self.plan(home, wish);
-        let mut attempts = 0;
+        let (mut attempts, mut last) = (0, None);
         loop {
             attempts += 1;
-            assert!(attempts < ATTEMPTS_MAX, "seed {}: it does not come to an end", self.seed);
+            assert!(attempts < ATTEMPTS_MAX, "seed {}: it does not come to an end: {last:?}", self.seed);
+            self.meddle(home);
             self.luck.arm(true);
             let ended = std::panic::catch_unwind(AssertUnwindSafe(|| self.attempt(home, &document)));
             self.luck.arm(false);
+            last = ended.as_ref().ok().cloned();
             match ended {
                 Err(killed) if killed.is::<Killed>() => {
                     // A killed process leaves its files; a power cut only what was synced.
@@ -213,7 +316,9 @@ impl Site {
         let decisions = decision::decide(&self.project, &inventory, wish);
         let drawn = plan::draw(&self.project, &inventory, decisions, wish, None).unwrap();
         assert!(!drawn.units.is_empty(), "seed {}: nothing is due", self.seed);
-        Document::of(prove::check(drawn).unwrap())
+        let document = Document::of(prove::check(drawn).unwrap());
+        self.wrote.borrow_mut().extend(document.bytes());
+        document
     }
 
     fn attempt(&self, home: &mut Memory, document: &Document) -> Result<Ended, Fault> {
@@ -224,7 +329,7 @@ impl Site {
             Trouble::Broken(broken) => panic!("seed {}: {broken}", self.seed),
         })?;
         let now = desk.now();
-        let named = [("quickstart/app-kek".parse().unwrap(), "v1".parse().unwrap())];
+        let named = [(KEY.parse().unwrap(), "v1".parse().unwrap())];
         let approved = approval::grant(document, desk.ledger(), now, &named).unwrap();
         let (mut screen, stop) = (self.luck.clone(), AtomicBool::new(false));
         let pre_images = self.folder.path().join("pre-images");
@@ -245,13 +350,29 @@ impl Site {
         let journal = home.read().unwrap();
         journal::ledger(&journal).unwrap();
         let lines = String::from_utf8(home.lines()).unwrap();
+        self.wrote.borrow_mut().extend(lines.as_bytes());
         let entries: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let tally = self.time.ask(|crowd| crowd.tally().clone()).unwrap();
         let moved = entries.iter().filter(|entry| entry["what"]["event"] == "chunk");
         let moved = moved.filter_map(|entry| entry["what"]["moved"].as_u64()).sum();
         let late = tally.written.get("v1").copied().unwrap_or(0);
-        let seen = Seen { kills, faults, attempts, moved, late, restarts: tally.restarted, opened: tally.opened };
-        End { seen, trace: entries.iter().map(event).collect() }
+        let odd = self.odd.borrow();
+        let seen = Seen {
+            kills,
+            faults,
+            attempts,
+            moved,
+            late,
+            restarts: tally.restarted,
+            opened: tally.opened,
+            cached: tally.cached,
+            down: tally.down,
+            restored: odd.restored,
+            strange: odd.strange,
+            new: tally.written.get("v2").copied().unwrap_or(0),
+            seeds: 1,
+        };
+        End { seen, trace: entries.iter().map(event).collect(), wrote: self.wrote.take() }
     }
 
     /// What must be true in the end, whatever happened.
@@ -262,13 +383,30 @@ impl Site {
         assert_eq!(tally.failures, Vec::<String>::new(), "seed {seed}");
         let key = self.backend.inner.look("keys").unwrap().key;
         let states: Vec<_> = key.versions.iter().map(|version| (version.id.to_string(), version.state)).collect();
-        let old = if self.destroys() { State::Destroyed } else { State::Disabled };
+        let old = if self.destroys() { State::Destroyed } else { self.shape.old };
         assert_eq!(states, [("v1".to_owned(), old), ("v2".to_owned(), State::Current)], "seed {seed}");
-        let rows = rusqlite::Connection::open(self.folder.path().join("app.db")).unwrap();
-        let wrong = "SELECT count(*) FROM data_keys WHERE customer != 'customer-' || id OR kek_version != 'v2'";
-        let wrong: i64 = rows.query_row(wrong, [], |row| row.get(0)).unwrap();
-        assert_eq!(wrong, 0, "seed {seed}: rows under the old version, or with another byte changed");
-        assert!(end.trace.len() > 10, "seed {seed}");
+        for number in 0..self.shape.stores {
+            let rows = self.database(number);
+            let count = |condition: &str| -> i64 {
+                let text = format!("SELECT count(*) FROM data_keys WHERE {condition}");
+                rows.query_row(&text, [], |row| row.get(0)).unwrap()
+            };
+            assert_eq!(count("customer != 'customer-' || id"), 0, "seed {seed}: another byte changed");
+            let left = count(&format!("kek_version != 'v2' AND id != {STRANGE}"));
+            assert!(left == 0 || !self.shape.moves(), "seed {seed}: {left} rows under the old version");
+            let strange = count(&format!("id = {STRANGE} AND kek_version = 'v1' AND wrapped = '{}'", "00".repeat(60)));
+            assert_eq!(
+                strange as u64,
+                if number == 0 { end.seen.strange } else { 0 },
+                "seed {seed}: what is left alone"
+            );
+        }
+        if seed.is_multiple_of(10) {
+            let canary = Canary::of_folder(&self.folder.path().join("keys"));
+            canary.absent_below(self.folder.path(), |name| name.starts_with("keys/"));
+            canary.absent("the journal and the plans", &end.wrote);
+        }
+        assert!(end.trace.len() > 5 && (end.seen.new > 0 || !self.shape.moves()), "seed {seed}");
     }
 }
 
@@ -293,17 +431,15 @@ fn hide(value: &mut serde_json::Value) {
     }
 }
 
-fn template(text: &str) -> Template {
-    Template::parse(text).unwrap()
-}
-
-fn project() -> Project {
-    let members = MEMBERS.map(|name| format!("\"{name}\"")).join(", ");
-    let text = POLICY.replace("\"web-1\", \"web-2\"", &members);
-    let texts = policy::Texts { settings: None, policies: vec![policy::Text::new("policies/quickstart.toml", text)] };
+fn project(shape: &Shape) -> Project {
+    let settings = "[commands]\nallow = [\"site/put\", \"site/drop\", \"site/restart\", \"site/up\"]\n";
+    let texts = policy::Texts {
+        settings: Some(policy::Text::new("keyrota.toml", settings)),
+        policies: vec![policy::Text::new("policies/simulated.toml", shape.policy())],
+    };
     let (env, file) = (|_: &str| None, |_: &str| -> Result<String, Fault> { Ok(String::new()) });
-    let around = policy::Around { env: &env, file: &file, built: &["file", "sqlite"] };
-    policy::read(&texts, &around).unwrap().project
+    let around = policy::Around { env: &env, file: &file, built: &["file", "sqlite", "unseen"] };
+    policy::read(&texts, &around).unwrap_or_else(|problems| panic!("{}: {problems:#?}", shape.name)).project
 }
 
 impl World for Site {
@@ -319,8 +455,8 @@ impl World for Site {
         Ok(&self.backend)
     }
 
-    fn store(&self, _: &KeyName, _: &Name) -> Result<&dyn Store, Fault> {
-        Ok(&self.store)
+    fn store(&self, _: &KeyName, name: &Name) -> Result<&dyn Store, Fault> {
+        Ok(&self.stores[usize::from(name.as_str() == "side")])
     }
 
     fn fleet(&self, _: &KeyName, _: &Name) -> Result<&dyn Fleet, Fault> {
