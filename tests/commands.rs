@@ -17,10 +17,14 @@ use aes_gcm::aead::Payload;
 use std::fs;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+
+use canary::Canary;
+
+#[path = "support/canary.rs"]
+mod canary;
 
 /// The key of version 1: a canary that nothing may print.
 const CANARY: [u8; 32] = *b"canary-canary-canary-canary-ok!!";
@@ -182,22 +186,12 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            let written = everything(self.folder.path());
-            let canary = [hex::encode(CANARY).into_bytes(), CANARY.to_vec()];
-            for (path, bytes) in written.iter().filter(|(path, _)| !path.to_str().unwrap().ends_with(".key")) {
-                let found = canary.iter().any(|canary| bytes.windows(canary.len()).any(|part| part == canary));
-                assert!(!found, "key material in {}", path.display());
-            }
+            let canary = Canary::new([CANARY.to_vec()]);
+            canary.absent_below(self.folder.path(), |name| name.ends_with(".key"));
+            canary.absent("what was told", self.told.as_bytes());
             assert!(!self.told.contains("canary"));
         }
     }
-}
-
-fn everything(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| if path.is_dir() { everything(&path) } else { vec![(path.clone(), fs::read(&path).unwrap())] })
-        .collect()
 }
 
 /// Words of a command line; what stands between quotes is one.

@@ -5,12 +5,16 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "a test may stop at the first surprise and makes its world itself"
 )]
 
 use std::path::Path;
 use std::process::Command;
+
+#[path = "support/canary.rs"]
+mod canary;
 
 const README: &str = include_str!("../README.md");
 /// The screen that the picture in the README is cut from.
@@ -47,6 +51,9 @@ fn the_commands_of_the_tutorial_work() {
     let tryout = folder.path().join("tryout");
     let ring = std::fs::read_to_string(tryout.join("keys/ring.json")).unwrap();
     assert!(ring.contains("\"destroyed\""), "{ring}");
+    let canary = canary::Canary::of_folder(&tryout.join("keys"));
+    canary.absent("what was printed", &[done.stdout.as_slice(), &done.stderr].concat());
+    assert!(canary.absent_below(folder.path(), |name| name.ends_with("keys/v2.key")) > 5);
     assert!(!tryout.join("keys/disabled/v1.key").exists() && !tryout.join("keys/v1.key").exists());
 }
 

@@ -12,6 +12,8 @@
 
 #[path = "../support/binary.rs"]
 mod binary;
+#[path = "../support/canary.rs"]
+mod canary;
 #[path = "../support/project.rs"]
 mod project;
 #[path = "../support/site.rs"]
@@ -27,5 +29,6 @@ mod enemy;
 mod kill;
 mod late;
 mod plans;
+mod planted;
 mod ports;
 mod rivals;

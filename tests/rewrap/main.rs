@@ -10,6 +10,8 @@
     reason = "a test may stop at the first surprise"
 )]
 
+#[path = "../support/canary.rs"]
+mod canary;
 mod death;
 mod refused;
 mod rivals;

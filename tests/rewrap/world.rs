@@ -26,13 +26,17 @@ use keyrota::store::sqlite::Sqlite;
 use rusqlite::Connection;
 use serde_json::json;
 
+use crate::canary::Canary;
+
 pub(crate) fn version(n: u8) -> VersionId {
     format!("v{n}").parse().unwrap()
 }
 
 /// The key of version `n`: a canary of 32 bytes.
 pub(crate) fn material(n: u8) -> [u8; 32] {
-    [0xC0 | n; 32]
+    let mut material = *b"CANARY/key-of-the-rewrap-tests/0";
+    material[31] += n;
+    material
 }
 
 pub(crate) fn versions() -> Versions {
@@ -131,6 +135,16 @@ pub(crate) fn run(path: &Path, job: &Job) -> (Result<Outcome, Fault>, Seen) {
 /// A database file in a folder of its own.
 pub(crate) struct World {
     pub(crate) folder: tempfile::TempDir,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let plain = plain(1)[..20].to_vec();
+            let canary = Canary::new((1..=3).map(|n| material(n).to_vec()).chain([plain]));
+            canary.absent_below(self.folder.path(), |_| false);
+        }
+    }
 }
 
 impl World {

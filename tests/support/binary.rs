@@ -8,8 +8,11 @@ use std::process::Stdio;
 
 /// `keyrota` with these arguments, in this project.
 pub(crate) fn keyrota(at: &Path, words: &[&str]) -> Command {
+    // Temporary files too go where the tests search.
+    let temporary = at.join("tmp");
+    std::fs::create_dir_all(&temporary).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_keyrota"));
-    command.arg("-C").arg(at).args(words).env_clear().env("USER", "the tests");
+    command.arg("-C").arg(at).args(words).env_clear().env("USER", "the tests").env("TMPDIR", temporary);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }

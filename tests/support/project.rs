@@ -17,6 +17,8 @@ use rusqlite::Connection;
 use sha2::Digest;
 use sha2::Sha256;
 
+use crate::canary::Canary;
+
 /// The key's whole name in every project.
 pub(crate) const KEY: &str = "app/kek";
 /// The first version's material.
@@ -228,40 +230,13 @@ impl Project {
         secrets
     }
 
-    /// Searches every file outside the key folders for secrets: raw, in hex and in base64. The database may hold sealed values
-    /// only, so it is searched too.
-    pub(crate) fn search(&self, beside: &[(&str, &[u8])]) {
-        let secrets = self.secrets();
-        let needles: Vec<Vec<u8>> = secrets.iter().flat_map(|secret| spellings(secret)).collect();
-        let look = |name: &str, bytes: &[u8]| {
-            for needle in &needles {
-                let starts = bytes.iter().enumerate().filter(|(_, byte)| **byte == needle[0]);
-                let found = starts.into_iter().any(|(at, _)| bytes[at..].starts_with(needle));
-                assert!(!found, "`{name}` holds a secret: {}", String::from_utf8_lossy(needle));
-            }
-        };
-        for path in files(&self.at) {
-            let name = path.strip_prefix(&self.at).unwrap().display().to_string();
-            // Where keys belong: the backend's folder, and what members were handed.
-            if !name.starts_with("keys/") && !name.contains("-keys/") {
-                look(&name, &fs::read(&path).unwrap_or_default());
-            }
-        }
-        beside.iter().for_each(|(name, bytes)| look(name, bytes));
+    /// Nothing that was written or printed holds a secret: no file but those where keys belong (the backend's folder, and what
+    /// members were handed), and nothing of what lies `beside`. The database may hold sealed values only, so it is searched too.
+    pub(crate) fn search(&self, beside: &[(&str, &[u8])]) -> usize {
+        let canary = Canary::new(self.secrets());
+        beside.iter().for_each(|(name, bytes)| canary.absent(name, bytes));
+        canary.absent_below(&self.at, |name| name.starts_with("keys/") || name.contains("-keys/"))
     }
-}
-
-/// The ways in which bytes may have been written down; base64 at each of the three places in which they may begin.
-fn spellings(secret: &[u8]) -> Vec<Vec<u8>> {
-    use base64::Engine;
-    let mut all = vec![secret.to_vec(), hex::encode(secret).into_bytes(), hex::encode_upper(secret).into_bytes()];
-    for skip in 0..3 {
-        let from = &secret[skip..];
-        let whole = &from[..from.len() / 3 * 3];
-        all.push(base64::engine::general_purpose::STANDARD_NO_PAD.encode(whole).into_bytes());
-        all.push(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(whole).into_bytes());
-    }
-    all
 }
 
 /// A folder of its own, in memory where the machine has such a place: a test that syncs thousands of times waits for no disk.
