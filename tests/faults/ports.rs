@@ -77,6 +77,20 @@ impl Rig {
     }
 }
 
+/// The calls that must be among those that fail: where one is no longer made, it is no longer tried.
+fn ports(kind: Kind) -> Vec<&'static str> {
+    let mut all = vec!["home.lock", "home.open", "home.append", "backend.look", "backend.prepare", "backend.change"];
+    all.extend(match kind {
+        Kind::Plain | Kind::Two => &["store.census", "store.reader", "reader.next", "store.writer", "writer.write"][..],
+        Kind::Atomic => &["store.whole", "whole.next", "whole.write"],
+        Kind::One => &["fleet.deliver", "fleet.point", "fleet.restart", "fleet.withdraw", "backend.encoded"],
+        Kind::Proof => &["fleet.proofs"],
+        Kind::Checks => &["probe.ask"],
+        Kind::Itself => &[],
+    });
+    all
+}
+
 fn fail_everywhere(kind: Kind) {
     let trouble = Trouble::none();
     // Of one place, so that one plan is good for all.
@@ -107,7 +121,7 @@ fn fail_everywhere(kind: Kind) {
     assert!(applied.finished(), "{kind:?}: {applied:?}");
     let calls = trouble.calls();
     let undisturbed = rig.end();
-    let mut stopped = 0;
+    let (mut stopped, mut told) = (0, String::new());
     for number in 0..calls {
         for how in Fails::ALL {
             trouble.fail(u64::MAX, how);
@@ -120,6 +134,7 @@ fn fail_everywhere(kind: Kind) {
             assert_eq!(rig.end().1.values().sum::<u64>(), ROWS as u64, "{kind:?}: call {number} {how:?}");
             if !first.finished() {
                 stopped += 1;
+                told.push_str(&format!("{first:?}"));
                 let attempts = site::finish(&rig.site, &mut rig.home, &plan);
                 assert_eq!(attempts, 1, "{kind:?}: call {number} {how:?}: {first:?}");
             }
@@ -131,6 +146,9 @@ fn fail_everywhere(kind: Kind) {
         }
     }
     assert!(stopped > calls, "{stopped} of {calls}");
+    for port in ports(kind) {
+        assert!(told.contains(&format!("\"{port}\"")), "{kind:?}: no call of `{port}` failed");
+    }
     println!("{kind:?}: {calls} calls, {stopped} attempts stopped");
 }
 
@@ -157,4 +175,14 @@ fn every_call_of_a_rotation_with_proofs() {
 #[test]
 fn every_call_of_a_rotation_with_checks() {
     fail_everywhere(Kind::Checks);
+}
+
+#[test]
+fn every_call_of_a_rotation_in_two_stores() {
+    fail_everywhere(Kind::Two);
+}
+
+#[test]
+fn every_call_of_a_rotation_by_members_themselves() {
+    fail_everywhere(Kind::Itself);
 }

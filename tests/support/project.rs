@@ -39,10 +39,20 @@ pub(crate) enum Kind {
     Proof,
     /// Checks by command at every moment that there is.
     Checks,
+    /// Rows in two stores, old values kept for a while, and the values that are replaced kept in files.
+    Two,
+    /// Members that write by themselves under what they have known for a while; values that nobody moves.
+    Itself,
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 5] = [Kind::Plain, Kind::Atomic, Kind::One, Kind::Proof, Kind::Checks];
+    pub(crate) const ALL: [Kind; 7] =
+        [Kind::Plain, Kind::Atomic, Kind::One, Kind::Proof, Kind::Checks, Kind::Two, Kind::Itself];
+
+    /// Whether values are ours to move.
+    pub(crate) fn moves(self) -> bool {
+        self != Kind::Itself
+    }
 }
 
 /// A project in a folder.
@@ -69,6 +79,10 @@ impl Project {
         connection.execute_batch("BEGIN").unwrap();
         for id in 1..=rows {
             insert(&connection, id, "v1", FIRST).unwrap();
+        }
+        if kind == Kind::Two {
+            let side = "INSERT INTO side_keys SELECT id, kek_version, wrapped FROM data_keys WHERE id % 3 = 0; DELETE FROM data_keys WHERE id % 3 = 0";
+            connection.execute_batch(side).unwrap();
         }
         connection.execute_batch("COMMIT").unwrap();
         project
@@ -303,7 +317,8 @@ fn beside(id: i64) -> (Vec<u8>, Option<&'static str>) {
 
 /// Sealed rows from this id on: id, version and value.
 pub(crate) fn sealed(connection: &Connection, from: i64, at_most: i64) -> Vec<(i64, String, String)> {
-    let text = "SELECT id, kek_version, wrapped FROM data_keys WHERE id >= ?1 ORDER BY id LIMIT ?2";
+    let text = "SELECT id, kek_version, wrapped FROM data_keys WHERE id >= ?1 UNION ALL \
+                SELECT id, kek_version, wrapped FROM side_keys WHERE id >= ?1 ORDER BY id LIMIT ?2";
     let mut rows = connection.prepare_cached(text).unwrap();
     let rows = rows.query_map((from, at_most), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).unwrap();
     rows.map(Result::unwrap).collect()
@@ -322,6 +337,7 @@ pub(crate) fn insert(connection: &Connection, id: i64, version: &str, key: &[u8]
 
 const TABLES: &str = "
 CREATE TABLE data_keys (id INTEGER PRIMARY KEY, kek_version TEXT NOT NULL, wrapped TEXT NOT NULL, payload BLOB, note TEXT);
+CREATE TABLE side_keys (id INTEGER PRIMARY KEY, kek_version TEXT NOT NULL, wrapped TEXT NOT NULL);
 CREATE TABLE bystander (a, b);
 INSERT INTO bystander VALUES (1, 'x'), (2.5, NULL), ('three', x'00ff');
 CREATE TABLE members (member TEXT PRIMARY KEY, knows TEXT, beat TEXT);
@@ -357,12 +373,21 @@ fn policy(kind: Kind) -> String {
     let fleet = match kind {
         Kind::One => FLEET_ONE,
         Kind::Proof => FLEET_PROOF,
+        Kind::Itself => FLEET_ITSELF,
+        Kind::Two => FLEET_CACHES,
         Kind::Plain | Kind::Atomic | Kind::Checks => FLEET,
     };
+    let (side, seals) = match kind {
+        Kind::Two => (SIDE, "\"app\", \"side\""),
+        Kind::Itself => ("[store.others]\ntype = \"unseen\"", "\"others\""),
+        _ => ("", "\"app\""),
+    };
+    let retire = if kind.moves() { "{ after = \"1s\", destroy_after = \"1s\" }" } else { "\"never\"" };
     let more = match kind {
         Kind::One => ACCEPTS,
         Kind::Checks => CHECKS,
-        Kind::Plain | Kind::Atomic | Kind::Proof => "",
+        Kind::Two => "pre_images = { to = \"file\", keep = \"1d\" }",
+        Kind::Plain | Kind::Atomic | Kind::Proof | Kind::Itself => "",
     };
     format!(
         r#"
@@ -386,15 +411,16 @@ column = "wrapped"
 seal = {{ cipher = "aes-256-gcm", as = "hex", layout = ["nonce", "ciphertext", "tag"] }}
 aad = "data_keys:{{{{ row.id }}}}"
 version = {{ column = "kek_version" }}
+{side}
 {fleet}
 [key.kek]
 backend = "files"
 at = "keys"
 algorithm = "aes-256"
-seals = ["app"]
+seals = [{seals}]
 used_by = ["web"]
 rotate_every = "90d"
-retire = {{ after = "1s", destroy_after = "1s" }}
+retire = {retire}
 {more}"#
     )
 }
@@ -405,6 +431,35 @@ members = ["web-1", "web-2"]
 learns = { every = "1s", margin = "0s" }
 writes = "current"
 in_flight = "1s"
+"#;
+
+const FLEET_CACHES: &str = r#"
+[fleet.web]
+members = ["web-1", "web-2"]
+learns = { every = "1s", margin = "0s" }
+writes = "current"
+in_flight = "1s"
+caches = "1s"
+"#;
+
+const FLEET_ITSELF: &str = r#"
+[fleet.web]
+members = ["web-1", "web-2"]
+learns = { every = "1s", margin = "0s" }
+writes = { newest_after = "1h" }
+in_flight = "1s"
+"#;
+
+const SIDE: &str = r#"
+[store.side]
+type = "sqlite"
+path = "app.db"
+[[store.side.sealed]]
+table = "side_keys"
+column = "wrapped"
+seal = { cipher = "aes-256-gcm", as = "hex", layout = ["nonce", "ciphertext", "tag"] }
+aad = "data_keys:{{ row.id }}"
+version = { column = "kek_version" }
 "#;
 
 const FLEET_PROOF: &str = r#"
