@@ -35,6 +35,7 @@ pub use self::name::RunId;
 pub use self::name::StepName;
 pub use self::parts::Base;
 pub use self::parts::Clock;
+pub use self::parts::DELIVERED_PROVEN;
 pub use self::parts::Fact;
 pub use self::parts::Facts;
 pub use self::parts::Mark;

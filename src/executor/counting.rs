@@ -74,7 +74,7 @@ pub(super) fn left(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result
     if found == 0 {
         return Ok(Ok(None));
     }
-    let doing = format!("find nothing left under `{old}` of `{}`", scene.name());
+    let doing = format!("see that nothing is left under `{old}` of `{}`", scene.name());
     let hint = format!(
         "`keyrota quarantine list` names what does not open; `keyrota why {}@{old}` tells the rest",
         scene.name()

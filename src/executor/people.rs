@@ -5,6 +5,7 @@ use crate::executor::moving;
 use crate::executor::perform::Outcome;
 use crate::executor::scene::Scene;
 use crate::fault::Fault;
+use crate::journal::DELIVERED_PROVEN;
 use crate::journal::Facts as Told;
 use crate::journal::StepName;
 use crate::model::Hour;
@@ -73,7 +74,7 @@ pub(super) fn deliver(
         }
         told.insert(
             member.to_string(),
-            if fingerprint.is_some() { "holds it, proven" } else { "delivered, not proven" }.into(),
+            if fingerprint.is_some() { DELIVERED_PROVEN } else { "delivered, not proven" }.into(),
         );
     }
     Ok(Outcome::Done { facts: told, change: Vec::new() })

@@ -103,6 +103,9 @@ pub enum Opened {
     Hand,
 }
 
+/// What a delivery says of a member that proved by its answer that it holds these very bytes.
+pub const DELIVERED_PROVEN: &str = "holds it, proven";
+
 /// One sealed value, by where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -185,6 +185,8 @@ fn readable(out: &mut Outline, rotation: &Rotation) {
         };
         let how = if reading.proven {
             "every member proved it"
+        } else if reading.gates.is_empty() {
+            "not proven: it was brought there, and no member answered for it"
         } else {
             "timed, not proven: by the delay that the policy declares"
         };

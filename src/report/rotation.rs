@@ -2,6 +2,7 @@
 
 use crate::course::forecast::forecast;
 use crate::digest::Digest;
+use crate::journal::DELIVERED_PROVEN;
 use crate::journal::Ended;
 use crate::journal::Fact;
 use crate::journal::Ledger;
@@ -25,6 +26,7 @@ use crate::plan::Proof;
 use crate::plan::Unit;
 use crate::plan::Waiting;
 use crate::plan::phrase;
+use crate::plan::step::Why;
 use crate::report::Ask;
 use crate::report::Due;
 use crate::report::gather::Gathered;
@@ -268,6 +270,18 @@ impl Told<'_> {
                 delivered: self.delivered(fleet),
             });
         }
+        // Whoever learns by a delivery or a restart of ours waits for no gate: what the deliveries proved is the proof.
+        for (_, part, name) in self.own() {
+            let (Part::Deliver { fleet } | Part::Restart { fleet, why: Why::Learn, .. }) = part else { continue };
+            let done = self.standing.done_at(&name);
+            if let Some(known) = all.iter_mut().find(|known: &&mut Reading| known.fleet == *fleet) {
+                known.at = known.at.zip(done).map(|(before, now)| before.max(now));
+                continue;
+            }
+            let (fleet, delivered) = (fleet.clone(), self.delivered(fleet));
+            let proven = !delivered.is_empty() && delivered.values().all(|how| how == DELIVERED_PROVEN);
+            all.push(Reading { fleet, proven, gates: Vec::new(), at: done, delivered });
+        }
         all
     }
 
@@ -292,7 +306,7 @@ impl Told<'_> {
             last = last.max(done);
             proven &= self.standing.step(&name).gates.values().any(|(_, because)| *because == Opened::Proof);
         }
-        (last.filter(|_| !open), proven)
+        (last.filter(|_| !open), proven && last.is_some())
     }
 
     fn certificates(&self) -> Vec<Certificate> {
@@ -369,7 +383,13 @@ impl Copies {
                 (Part::Deliver { fleet }, Some(made), _) => {
                     let members = standing.step(&done).facts.keys().filter_map(|member| member.parse().ok());
                     let given = self.given.entry((planned.name.clone(), made.clone())).or_default();
-                    given.entry(fleet.clone()).or_default().extend(members);
+                    let members: BTreeSet<Member> = members.collect();
+                    given.entry(fleet.clone()).or_default().extend(members.iter().cloned());
+                    // Who is handed versions was handed the one before too, by us or before our time.
+                    if let Some(old) = &planned.old {
+                        let given = self.given.entry((planned.name.clone(), old.clone())).or_default();
+                        given.entry(fleet.clone()).or_default().extend(members);
+                    }
                 }
                 (Part::Withdraw { fleet }, _, Some(old)) => {
                     self.taken.insert((planned.name.clone(), old.clone(), fleet.clone()));
