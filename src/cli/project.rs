@@ -70,11 +70,27 @@ fn meant(folder: &Path, texts: &Texts) -> Result<Read, Fail> {
 /// The most bytes of a file that a policy names.
 const LISTED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// A text of the project: what does not read well in it is shown. So a link may lead to another `.toml` of the same folder, as
+/// mounted configurations do, and not to a key or to somebody else's secret.
+fn text(folder: &Path, name: &str, cap: u64) -> Result<Vec<u8>, Fail> {
+    let path = folder.join(name);
+    let real = |path: &Path| {
+        path.canonicalize().map_err(|error| Fault::io(format!("find out where `{}` leads", path.display()), &error))
+    };
+    if path.is_symlink() {
+        let target = real(&path)?;
+        if !target.starts_with(real(folder)?) || target.extension().is_none_or(|ending| ending != "toml") {
+            let why = format!("`{}` is a symbolic link to something other than a `.toml` beside it", path.display());
+            return Err(Fail::refused(why, "put the text itself there: a link could show what nobody should read"));
+        }
+    }
+    Ok(disk::read(&path, cap)?)
+}
+
 fn texts(folder: &Path) -> Result<Texts, Fail> {
     let cap = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
-    let settings = folder.join(SETTINGS);
-    let settings = match settings.exists() {
-        true => Some(Text::new(SETTINGS, disk::read(&settings, cap)?)),
+    let settings = match folder.join(SETTINGS).exists() {
+        true => Some(Text::new(SETTINGS, text(folder, SETTINGS, cap)?)),
         false => None,
     };
     let mut policies = Vec::new();
@@ -86,7 +102,7 @@ fn texts(folder: &Path) -> Result<Texts, Fail> {
             let entry = entry.map_err(|error| Fault::io(doing(), &error))?;
             let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
             if name.ends_with(".toml") && !name.starts_with('.') {
-                policies.push(Text::new(format!("{POLICIES}/{name}"), disk::read(&entry.path(), cap)?));
+                policies.push(Text::new(format!("{POLICIES}/{name}"), text(&inside, &name, cap)?));
             }
         }
     }
