@@ -17,6 +17,7 @@ use aes_gcm::aead::Payload;
 use std::fs;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -192,6 +193,13 @@ impl Drop for World {
             assert!(!self.told.contains("canary"));
         }
     }
+}
+
+fn everything(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { everything(&path) } else { vec![(path.clone(), fs::read(&path).unwrap())] })
+        .collect()
 }
 
 /// Words of a command line; what stands between quotes is one.
