@@ -38,7 +38,8 @@ pub(super) fn count(mut session: Session, block: &Block, shape: &Shape) -> Resul
 
 /// What the last `ANALYZE` or `VACUUM` saw, in all partitions; nothing where there was none.
 pub(super) fn estimate(session: &mut Session, shape: &Shape) -> Result<Option<u64>, Fault> {
-    let query = "SELECT sum(c.reltuples)::int8, bool_or(c.reltuples < 0) FROM pg_partition_tree($1) p JOIN pg_class c ON c.oid = p.relid WHERE p.isleaf";
+    let query = "SELECT sum(reltuples)::int8, bool_or(reltuples < 0) FROM pg_class
+        WHERE relkind = 'r' AND oid IN (SELECT $1 UNION SELECT relid::oid FROM pg_partition_tree($1))";
     let rows = session.query("estimate the rows", query, &[(&shape.oid, Type::OID)])?;
     let Some(row) = rows.first() else { return Ok(None) };
     let unknown: Option<bool> = row.try_get(1).ok().flatten();
