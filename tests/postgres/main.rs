@@ -1,0 +1,19 @@
+//! The rewrap on a real PostgreSQL server: every shape of table, what is refused by name, rivals and lost connections.
+//! `tests/services.sh cargo test --all-features --test postgres`
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may stop at the first surprise"
+)]
+
+mod refused;
+mod rivals;
+mod server;
+mod shapes;
+#[expect(dead_code, reason = "the other databases' tests use the rest")]
+#[path = "../rewrap/world.rs"]
+mod world;
