@@ -55,6 +55,7 @@ tools() {
   command -v git >/dev/null || missing+=(git)
   command -v sqlite3 >/dev/null || missing+=(sqlite3)
   command -v python3 >/dev/null || missing+=(python3)
+  compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || missing+=(postgresql)
   python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
   [ "${#missing[@]}" -eq 0 ] && return
   echo "missing, install by hand where this fails: apt-get install ${missing[*]}"
@@ -98,7 +99,7 @@ step "scripts" scripts_parse
 step "format" cargo fmt --check
 step "lints" cargo clippy --locked --all-targets --all-features -- -D warnings
 step "lints, no features" cargo clippy --locked --no-default-features -- -D warnings
-suite "tests" cargo test --locked --all-features --no-fail-fast
+suite "tests" tests/services.sh cargo test --locked --all-features --no-fail-fast
 # All features and one target folder: the tests have built the dependencies.
 step "package" cargo package --locked --allow-dirty --all-features --target-dir target
 # Not `advisories`: its database may be out of reach.

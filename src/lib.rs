@@ -50,3 +50,5 @@ pub mod simulated;
 pub mod store;
 pub mod survey;
 pub mod template;
+#[cfg(feature = "tls")]
+pub mod tls;

@@ -4,5 +4,7 @@
 #[cfg(test)]
 mod contract;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod sqlite;
 pub mod unseen;

@@ -1,6 +1,7 @@
 //! The one place that names concrete adapters and reads the environment.
 
 mod bundle;
+mod place;
 mod probe;
 mod proved;
 
@@ -24,9 +25,11 @@ pub(super) const BUILT: [&str; BUILT_COUNT] = [
     "unseen",
     #[cfg(feature = "http")]
     "http",
+    #[cfg(feature = "postgres")]
+    "postgres",
 ];
 
-const BUILT_COUNT: usize = 3 + cfg!(feature = "http") as usize;
+const BUILT_COUNT: usize = 3 + cfg!(feature = "http") as usize + cfg!(feature = "postgres") as usize;
 
 /// The value of an environment variable.
 #[expect(clippy::disallowed_methods, reason = "the wiring is where the environment is read")]

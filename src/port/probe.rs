@@ -25,7 +25,7 @@ pub struct Answer {
 }
 
 /// Who knows the values of secrets.
-pub trait Secrets {
+pub trait Secrets: Send + Sync {
     /// The value.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ impl<V: Fn(&str) -> Option<Vec<u8>>> Revealer<V> {
     }
 }
 
-impl<V: Fn(&str) -> Option<Vec<u8>>> Secrets for Revealer<V> {
+impl<V: Fn(&str) -> Option<Vec<u8>> + Send + Sync> Secrets for Revealer<V> {
     fn reveal(&self, source: &Source) -> Result<Secret, Fault> {
         let doing = format!("read the secret in {source}");
         let secret = match source {

@@ -106,10 +106,94 @@ impl Fixture for File {
     }
 }
 
+/// A database of its own in the server that `tests/services.sh` starts.
+#[cfg(feature = "postgres")]
+struct Server {
+    store: crate::store::postgres::Postgres,
+    client: std::sync::Mutex<postgres::Client>,
+}
+
+#[cfg(feature = "postgres")]
+impl Server {
+    #[expect(clippy::disallowed_methods, clippy::expect_used, reason = "a test asks where its server is")]
+    fn new() -> Self {
+        use crate::policy::meant::Address;
+        use std::sync::atomic::AtomicU32;
+        use std::sync::atomic::Ordering;
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let url =
+            std::env::var("KEYROTA_TEST_POSTGRES").expect("run it as `tests/services.sh cargo test --all-features`");
+        let name = format!("contract_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+        client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        let url = format!("{}/{name}", url.rsplit_once('/').unwrap().0);
+        let mut client = postgres::Client::connect(&url, postgres::NoTls).unwrap();
+        client.batch_execute("CREATE TABLE keys (id bigint PRIMARY KEY, v text, wrapped bytea, note text)").unwrap();
+        let secrets = std::sync::Arc::new(Unasked);
+        let login = crate::store::postgres::Login { url: Address::Plain(url), tls: None, secrets };
+        Self { store: crate::store::postgres::Postgres::new("app", login), client: client.into() }
+    }
+}
+
+#[cfg(feature = "postgres")]
+struct Unasked;
+
+#[cfg(feature = "postgres")]
+impl crate::port::probe::Secrets for Unasked {
+    fn reveal(&self, source: &crate::secret::Source) -> Result<Secret, Fault> {
+        Err(Fault::give_up(format!("read {source}"), "no test asks for it"))
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl Fixture for Server {
+    fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
+    fn put(&self, id: i64, v: Datum, wrapped: Datum, note: &str) {
+        let v = match v {
+            Datum::Text(text) => Some(text),
+            _ => None,
+        };
+        let wrapped = match wrapped {
+            Datum::Blob(bytes) => Some(bytes),
+            _ => None,
+        };
+        let put = "INSERT INTO keys VALUES ($1, $2, $3, $4)
+            ON CONFLICT (id) DO UPDATE SET v = $2, wrapped = $3, note = $4";
+        let mut client = self.client.lock().unwrap();
+        client.execute(put, &[&id, &v, &wrapped, &note]).unwrap();
+        client.batch_execute("ANALYZE keys").unwrap();
+    }
+
+    fn row(&self, id: i64) -> Option<Vec<Datum>> {
+        let row = self
+            .client
+            .lock()
+            .unwrap()
+            .query_opt("SELECT v, wrapped, note FROM keys WHERE id = $1", &[&id])
+            .unwrap()?;
+        let text = |at: usize| row.get::<_, Option<String>>(at).map_or(Datum::Null, Datum::Text);
+        let wrapped = row.get::<_, Option<Vec<u8>>>(1).map_or(Datum::Null, Datum::Blob);
+        Some(vec![Datum::Int(id), text(0), wrapped, text(2)])
+    }
+
+    fn remove(&self, id: i64) {
+        self.client.lock().unwrap().execute("DELETE FROM keys WHERE id = $1", &[&id]).unwrap();
+    }
+}
+
 fn fixtures() -> Vec<Box<dyn Fixture>> {
     let memory = Memory::new("contract");
     memory.create("keys", &["id", "v", "wrapped", "note"]);
-    vec![Box::new(memory), Box::new(File::new("WAL")), Box::new(File::new("DELETE"))]
+    let mut all: Vec<Box<dyn Fixture>> =
+        vec![Box::new(memory), Box::new(File::new("WAL")), Box::new(File::new("DELETE"))];
+    #[cfg(feature = "postgres")]
+    all.push(Box::new(Server::new()));
+    #[cfg(not(feature = "postgres"))]
+    all.shrink_to_fit();
+    all
 }
 
 fn version(n: u8) -> VersionId {

@@ -5,7 +5,7 @@ use super::tree::Source;
 
 /// The rooms and their floors, in tens; the ones order rooms of one floor that build on each other (`disk` on
 /// `secret`, `policy` on `envelope`). A room uses lower numbers only.
-const ROOMS: [(&str, u8); 31] = [
+const ROOMS: [(&str, u8); 32] = [
     ("digest", 0),
     ("fault", 0),
     ("template", 0),
@@ -30,6 +30,7 @@ const ROOMS: [(&str, u8); 31] = [
     ("render", 60),
     ("command", 61),
     ("http", 62),
+    ("tls", 62),
     ("backend", 70),
     ("store", 70),
     ("fleet", 70),
@@ -51,7 +52,7 @@ const WRITTEN_DOWN: [&str; 5] = ["journal", "model", "plan", "render", "report"]
 
 /// What touches the world, and how it is called in code.
 const WORLD: [(&str, &[&str]); 6] = [
-    ("the network", &["std::net", "TcpStream", "UdpSocket", "ureq"]),
+    ("the network", &["std::net", "TcpStream", "UdpSocket", "ureq", "postgres::"]),
     ("the clock", &["Utc::now", "Local::now", "SystemTime::now", "Instant::now", "thread::sleep"]),
     ("the environment", &["std::env", "env::var", "env::var_os", "env::vars", "env::args"]),
     ("randomness", RANDOMNESS),

@@ -1,6 +1,7 @@
 //! Every place that policies name, wired once.
 
 use crate::backend::file::KeyFiles;
+use crate::cli::wire::place;
 use crate::cli::wire::probe::Asked;
 use crate::cli::wire::proved::Proved;
 use crate::cli::wire::variable;
@@ -13,7 +14,6 @@ use crate::policy::Policy;
 use crate::policy::meant;
 use crate::policy::meant::Backend as MeantBackend;
 use crate::policy::meant::fleet::ProofFrom;
-use crate::policy::meant::store::Place;
 use crate::port::backend::Backend;
 use crate::port::clock::Clock;
 use crate::port::fleet::Fleet;
@@ -24,8 +24,6 @@ use crate::port::world::World;
 use crate::probe::Asker;
 use crate::probe::clock::Machine;
 use crate::probe::secrets::Revealer;
-use crate::store::sqlite::Sqlite;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -103,14 +101,13 @@ impl Wired {
             self.backends.insert(whole(&key.backend), Box::new(files));
         }
         for (name, store) in key.seals.iter().filter_map(|name| policy.stores.get_key_value(name)) {
-            let Place::Sqlite { path } = &store.place else { continue };
-            let at = (policy.name.clone(), name.clone(), each_of(path.asks_for("each"), key));
-            if self.stores.contains_key(&at) {
-                continue;
+            let each = key.each.as_deref().filter(|_| place::differs(&store.place));
+            let at = (policy.name.clone(), name.clone(), each.map(str::to_owned));
+            if !self.stores.contains_key(&at)
+                && let Some(port) = place::store(folder, name, &store.place, each, secrets)?
+            {
+                self.stores.insert(at, port);
             }
-            let filled = path.fill(|word| key.each.as_deref().filter(|_| word == "each").map(Cow::Borrowed));
-            let filled = filled.map_err(|missing| Fault::ask_operator(format!("find store `{name}`"), missing))?;
-            self.stores.insert(at, Arc::new(Sqlite::new(folder.join(filled))));
         }
         for (name, fleet) in key.used_by.iter().filter_map(|name| policy.fleets.get_key_value(name)) {
             if self.fleets.contains_key(&whole(name)) {
@@ -122,7 +119,7 @@ impl Wired {
             let wired: Box<dyn Fleet> = match proof {
                 Some(ProofFrom::Store { store, table }) => match self.stores.get(&whole(store)) {
                     Some(port) => Box::new(Proved::new(commanded, Arc::clone(port), table.clone())),
-                    None => self.proof_store(folder, policy, store, commanded, table)?,
+                    None => self.proof_store(folder, policy, store, commanded, (table, secrets))?,
                 },
                 _ => Box::new(commanded),
             };
@@ -138,16 +135,14 @@ impl Wired {
         policy: &Policy,
         store: &Name,
         commanded: Commanded,
-        table: &str,
+        (table, secrets): (&str, &Arc<dyn Secrets>),
     ) -> Result<Box<dyn Fleet>, Fault> {
-        let place = policy.stores.get(store).map(|store| &store.place);
-        let Some(Place::Sqlite { path }) =
-            place.filter(|place| matches!(place, Place::Sqlite { path } if path.is_constant()))
-        else {
+        let found = policy.stores.get(store).filter(|found| !place::differs(&found.place));
+        let port = found.map(|found| place::store(folder, store, &found.place, None, secrets)).transpose()?.flatten();
+        let Some(port) = port else {
             // Whoever asks it is told that this build cannot.
             return Ok(Box::new(commanded));
         };
-        let port: Arc<dyn Store> = Arc::new(Sqlite::new(folder.join(path.as_str())));
         self.stores.insert((policy.name.clone(), store.clone(), None), Arc::clone(&port));
         Ok(Box::new(Proved::new(commanded, port, table.to_owned())))
     }
@@ -162,10 +157,6 @@ impl Wired {
         let of = |each| (key.policy().clone(), name.clone(), each);
         map.get(&of(None)).or_else(|| map.get(&of(each))).map(AsRef::as_ref)
     }
-}
-
-fn each_of(asks: bool, key: &meant::Key) -> Option<String> {
-    key.each.clone().filter(|_| asks)
 }
 
 impl World for Wired {

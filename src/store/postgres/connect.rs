@@ -1,0 +1,223 @@
+//! Connections: by an address that may be a secret, verified where they leave the machine, kept for the next question.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use postgres::Client;
+use postgres::Config;
+use postgres::NoTls;
+use postgres::Row;
+use postgres::config::Host;
+use postgres::config::SslMode;
+use postgres::types::ToSql;
+use postgres::types::Type;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::trouble;
+use crate::fault::Fault;
+use crate::policy::meant::Address;
+use crate::policy::meant::Tls;
+use crate::port::probe::Secrets;
+use crate::tls;
+
+/// How long a connection may take to come about.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How often a question is asked anew after its connection was lost or another transaction was in the way.
+pub(super) const ASKED_MAX: u32 = 5;
+/// How many connections wait for the next question.
+const KEPT: usize = 4;
+/// What holds in each of our transactions: nobody waits for us for long, and what is committed is on the disk.
+const LIMITS: &str =
+    "SET LOCAL lock_timeout = '10s'; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = ";
+
+/// A parameter and its type.
+pub(super) type Given<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// How to log in.
+pub struct Login {
+    /// The address.
+    pub url: Address,
+    /// How to reach it over TLS.
+    pub tls: Option<Tls>,
+    /// Where secrets are read.
+    pub secrets: Arc<dyn Secrets>,
+}
+
+/// Where the database is.
+pub(super) struct Server {
+    name: String,
+    login: Login,
+    kept: Mutex<Vec<Client>>,
+}
+
+impl Server {
+    pub(super) fn new(name: &str, login: Login) -> Self {
+        Self { name: name.to_owned(), login, kept: Mutex::default() }
+    }
+
+    /// A connection, an old one where one is left.
+    pub(super) fn session(self: &Arc<Self>) -> Result<Session, Fault> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let client = match kept.filter(|client| !client.is_closed()) {
+            Some(client) => client,
+            None => self.connect()?,
+        };
+        Ok(Session { server: Arc::clone(self), client: Some(client) })
+    }
+
+    fn connect(&self) -> Result<Client, Fault> {
+        let doing = format!("connect to store `{}`", self.name);
+        let config = self.config(&doing)?;
+        let plain = config.get_ssl_mode() == SslMode::Disable;
+        let connected = if plain {
+            config.connect(NoTls)
+        } else {
+            config.connect(MakeRustlsConnect::new(tls::client(self.login.tls.as_ref(), self.login.secrets.as_ref())?))
+        };
+        connected.map_err(|error| trouble::fault(doing, &error))
+    }
+
+    fn config(&self, doing: &str) -> Result<Config, Fault> {
+        let read = |text: &str| {
+            // Whoever asks for TLS gets it verified, whatever they call it.
+            let text =
+                text.replace("sslmode=verify-full", "sslmode=require").replace("sslmode=verify-ca", "sslmode=require");
+            Config::from_str(&text).map(|config| (config, text.contains("sslmode=disable")))
+        };
+        let read = match &self.login.url {
+            Address::Plain(url) => read(url),
+            Address::Secret(source) => {
+                self.login.secrets.reveal(source)?.lend(|bytes| read(&String::from_utf8_lossy(bytes)))
+            }
+        };
+        // The parser's own words could quote the password.
+        let (mut config, unsealed) = read.map_err(|_| {
+            Fault::ask_operator(doing, "its address cannot be read")
+                .hint("write `postgresql://user:password@host:5432/database?sslmode=require`")
+        })?;
+        let near = |host: &Host| match host {
+            Host::Unix(_) => true,
+            Host::Tcp(name) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1"),
+        };
+        let local = config.get_hosts().iter().all(near) && self.login.tls.is_none();
+        if config.get_ssl_mode() == SslMode::Prefer {
+            config.ssl_mode(if local { SslMode::Disable } else { SslMode::Require });
+        } else if unsealed && self.login.tls.is_some() {
+            return Err(Fault::ask_operator(doing, "its address says `sslmode=disable`, and the policy has `tls`")
+                .hint("take one of them away"));
+        }
+        config.application_name("keyrota").connect_timeout(CONNECT);
+        Ok(config)
+    }
+}
+
+/// A connection in use.
+pub(super) struct Session {
+    server: Arc<Server>,
+    client: Option<Client>,
+}
+
+impl Session {
+    /// The store's name, in backticks.
+    pub(super) fn shown(&self) -> String {
+        format!("store `{}`", self.server.name)
+    }
+
+    /// What the server said while we were `doing` something.
+    pub(super) fn fault(&self, doing: &str, error: &postgres::Error) -> Fault {
+        trouble::fault(format!("{doing} of {}", self.shown()), error)
+    }
+
+    fn client(&mut self) -> Result<&mut Client, Fault> {
+        let client = match self.client.take().filter(|client| !client.is_closed()) {
+            Some(client) => client,
+            None => self.server.connect()?,
+        };
+        Ok(self.client.insert(client))
+    }
+
+    /// The rows of a statement that only reads; asked anew where the connection was lost.
+    pub(super) fn query(&mut self, doing: &str, query: &str, given: &[Given<'_>]) -> Result<Vec<Row>, Fault> {
+        self.patiently(doing, |client| client.query_typed(query, given))
+    }
+
+    /// Does `work` in one transaction; all of it anew where the connection was lost or another transaction was in the way.
+    pub(super) fn transaction<T>(
+        &mut self,
+        doing: &str,
+        within: Duration,
+        mut work: impl FnMut(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T, Fault> {
+        let begin = begin(within);
+        self.patiently(doing, |client| {
+            client.batch_execute(&begin)?;
+            let done = work(client);
+            // Where it fails there is no transaction any more.
+            let ended = client.batch_execute(if done.is_ok() { "COMMIT" } else { "ROLLBACK" });
+            done.and_then(|done| ended.map(|()| done))
+        })
+    }
+
+    fn patiently<T>(
+        &mut self,
+        doing: &str,
+        mut ask: impl FnMut(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T, Fault> {
+        let mut asked = 0_u32;
+        loop {
+            asked = asked.saturating_add(1);
+            match ask(self.client()?) {
+                Ok(done) => return Ok(done),
+                Err(error) => {
+                    let lost = trouble::is_lost(&error);
+                    if asked >= ASKED_MAX || !(lost || trouble::is_passing(&error)) {
+                        return Err(self.fault(doing, &error));
+                    }
+                    if lost {
+                        self.client = None;
+                    }
+                    std::thread::sleep(Duration::from_millis(50).saturating_mul(asked.saturating_mul(asked)));
+                }
+            }
+        }
+    }
+
+    /// Begins a transaction that is not repeated by us.
+    pub(super) fn begin(&mut self, doing: &str, within: Duration) -> Result<(), Fault> {
+        let begun = self.client()?.batch_execute(&begin(within));
+        begun.map_err(|error| self.fault(doing, &error))
+    }
+
+    /// Does something inside the transaction that was begun.
+    pub(super) fn inside<T>(
+        &mut self,
+        doing: &str,
+        work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T, Fault> {
+        let Some(client) = self.client.as_mut() else {
+            return Err(Fault::report_bug(doing, "there is no connection"));
+        };
+        work(client).map_err(|error| self.fault(doing, &error))
+    }
+
+    /// Ends what was begun without a trace, by ending the connection: nothing can go wrong then.
+    pub(super) fn abandon(&mut self) {
+        self.client = None;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let mut kept = self.server.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = self.client.take().filter(|client| !client.is_closed() && kept.len() < KEPT) {
+            kept.push(client);
+        }
+    }
+}
+
+fn begin(within: Duration) -> String {
+    format!("BEGIN; {LIMITS}{}", within.as_millis())
+}

@@ -1,0 +1,278 @@
+//! What a table is: by which key its rows are found again, of what kind each column is, and whether we may change what is sealed
+//! and nothing else.
+
+use postgres::types::Type;
+
+use super::connect::Session;
+use super::ident::quote;
+use crate::fault::Fault;
+use crate::policy::meant::store::VersionAt;
+use crate::port::store::Block;
+
+/// A table, for one block. Names are as the table has them.
+pub(super) struct Shape {
+    pub(super) oid: u32,
+    /// Its schema and name, quoted.
+    pub(super) table: String,
+    pub(super) keys: Vec<Field>,
+    pub(super) values: Vec<Field>,
+    pub(super) version: Option<Field>,
+    pub(super) row: Vec<Field>,
+    pub(super) only: Vec<Field>,
+    hidden: bool,
+    replica: bool,
+}
+
+/// A column.
+#[derive(Debug, Clone)]
+pub(super) struct Field {
+    pub(super) name: String,
+    /// Its type as SQL writes it.
+    pub(super) kind: String,
+    pub(super) form: Form,
+    number: i16,
+    generated: bool,
+}
+
+/// How a column's values travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As whole numbers.
+    Int,
+    /// As bytes.
+    Bytes,
+    /// As the text that PostgreSQL writes.
+    Text,
+}
+
+impl Field {
+    /// The column of `t` as it travels.
+    pub(super) fn read(&self) -> String {
+        let name = quote(&self.name);
+        match self.form {
+            Form::Int => format!("t.{name}::int8"),
+            Form::Bytes => format!("t.{name}"),
+            Form::Text => format!("t.{name}::text"),
+        }
+    }
+
+    /// What travelled, as the column has it.
+    pub(super) fn back(&self, what: &str) -> String {
+        match self.form {
+            Form::Bytes => what.to_owned(),
+            Form::Int | Form::Text => format!("{what}::{}", self.kind),
+        }
+    }
+}
+
+impl Form {
+    pub(super) fn array(self) -> (&'static str, Type) {
+        match self {
+            Self::Int => ("int8[]", Type::INT8_ARRAY),
+            Self::Bytes => ("bytea[]", Type::BYTEA_ARRAY),
+            Self::Text => ("text[]", Type::TEXT_ARRAY),
+        }
+    }
+}
+
+const TABLE: &str = "
+    SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid), pg_is_in_recovery()
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+      AND (($1 = '' AND c.relname = $2 AND pg_table_is_visible(c.oid)) OR (n.nspname = $1 AND c.relname = $2))";
+
+const FIELDS: &str = "
+    SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), t.typname::text, a.attnum, a.attgenerated <> ''
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+
+/// The primary key first, then any other whole and total unique index over columns that cannot be NULL.
+const KEYS: &str = "
+    SELECT i.indkey::int2[] FROM pg_index i
+    WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indnkeyatts = i.indnatts
+      AND NOT EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = $1 AND a.attnum = ANY (i.indkey) AND NOT a.attnotnull)
+    ORDER BY i.indisprimary DESC, i.indexrelid LIMIT 1";
+
+impl Shape {
+    pub(super) fn of(session: &mut Session, block: &Block) -> Result<Self, Fault> {
+        let find = Find { shown: session.shown(), block, fields: Vec::new(), table: String::new() };
+        if let VersionAt::Field(_) = block.version {
+            return Err(find.refuse("a table has columns, not fields", "write `version = { column = \"..\" }`"));
+        }
+        let (oid, table, hidden, replica) = find.table(session)?;
+        let fields = fields(session, oid)?;
+        let find = Find { fields, table, ..find };
+        let rows = session.query("read the schema", KEYS, &[(&oid, Type::OID)])?;
+        let numbers: Vec<i16> = rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
+        let keys: Vec<Field> = numbers
+            .iter()
+            .filter_map(|number| find.fields.iter().find(|field| field.number == *number))
+            .cloned()
+            .collect();
+        if keys.is_empty() {
+            return Err(find.refuse(
+                "it has no primary key and no unique index over columns that are NOT NULL",
+                "give it one, so that a row is found again by its key",
+            ));
+        }
+        let some = |names: &mut dyn Iterator<Item = &String>| -> Result<Vec<Field>, Fault> {
+            names.map(|name| find.column(name).cloned()).collect()
+        };
+        let values =
+            block.columns.iter().map(|column| find.sealed(&column.name, &keys)).collect::<Result<Vec<_>, _>>()?;
+        let version = block.version_beside().map(|name| find.sealed(name, &keys)).transpose()?;
+        Ok(Self {
+            row: some(&mut block.row.iter())?,
+            only: some(&mut block.only.iter().map(|(name, _)| name))?,
+            values,
+            version,
+            keys,
+            oid,
+            table: find.table,
+            hidden,
+            replica,
+        })
+    }
+
+    /// Whether the columns can be set, and whether setting them would change or run anything else. Writes nothing.
+    pub(super) fn may_be_rewrapped(&self, session: &mut Session, block: &Block) -> Result<(), Fault> {
+        let find = Find { shown: session.shown(), block, fields: Vec::new(), table: self.table.clone() };
+        if self.replica {
+            return Err(
+                find.refuse("the server is a replica, which only reads", "name the primary in the store's `url`")
+            );
+        }
+        if self.hidden {
+            return Err(find.refuse(
+                "row-level security may hide rows from this role, and hidden values would be lost with the old version",
+                "use a role with BYPASSRLS, or the table's owner where it is not forced on it",
+            ));
+        }
+        let set: Vec<&Field> = self.values.iter().chain(&self.version).collect();
+        for field in &set {
+            let query = "SELECT has_column_privilege($1, $2, 'UPDATE') AND has_table_privilege($1, 'SELECT')";
+            let rows =
+                session.query("look at the grants", query, &[(&self.oid, Type::OID), (&field.number, Type::INT2)])?;
+            if !rows.first().is_some_and(|row| row.try_get(0).unwrap_or(false)) {
+                return Err(find.refuse(
+                    &format!("this role may not read it and set `{}`", field.name),
+                    &format!("GRANT SELECT, UPDATE ON {} TO it", self.table),
+                ));
+            }
+        }
+        let numbers: Vec<i16> = set.iter().map(|field| field.number).collect();
+        let others =
+            session.query("look at the triggers", OTHERS, &[(&self.oid, Type::OID), (&numbers, Type::INT2_ARRAY)])?;
+        let others: Vec<String> = others.iter().filter_map(|row| row.try_get(0).ok()).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        Err(find.refuse(
+            &format!("setting its columns would do more: {}", others.join(", ")),
+            "limit a trigger to other columns (`UPDATE OF ..`), or disable it while the rewrap runs",
+        ))
+    }
+}
+
+/// Triggers and rules on an update of these columns, foreign keys that would carry it on, and columns computed from them. A
+/// trigger on one partition runs too.
+const OTHERS: &str = "
+    WITH t AS (SELECT relid AS oid FROM pg_partition_tree($1) UNION SELECT $1)
+    SELECT 'trigger ' || quote_ident(tgname) FROM pg_trigger
+    WHERE tgrelid IN (SELECT oid FROM t) AND NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 16 <> 0
+      AND (tgattr = '' OR tgattr::int2[] && $2)
+    UNION SELECT 'rule ' || quote_ident(rulename) FROM pg_rewrite
+    WHERE ev_class IN (SELECT oid FROM t) AND ev_type = '2' AND ev_enabled <> 'D'
+    UNION SELECT 'foreign key ' || quote_ident(conname) FROM pg_constraint
+    WHERE contype = 'f' AND confrelid IN (SELECT oid FROM t) AND confkey && $2
+    UNION SELECT 'generated column ' || quote_ident(a.attname)
+    FROM pg_attribute a JOIN pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum
+      JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = ANY ($2)
+    WHERE a.attrelid = $1 AND a.attgenerated <> ''
+    ORDER BY 1";
+
+struct Find<'a> {
+    shown: String,
+    block: &'a Block,
+    fields: Vec<Field>,
+    table: String,
+}
+
+impl Find<'_> {
+    fn refuse(&self, why: &str, hint: &str) -> Fault {
+        Fault::ask_operator(format!("rewrap {} of {}", self.block.name(), self.shown), why).hint(hint)
+    }
+
+    /// `name` on the search path, or `schema.name`; the first where both are there.
+    fn table(&self, session: &mut Session) -> Result<(u32, String, bool, bool), Fault> {
+        let wanted = self.block.table.as_str();
+        let mut tries = vec![("", wanted)];
+        tries.extend(wanted.split_once('.'));
+        for (schema, name) in tries {
+            let rows = session.query("read the schema", TABLE, &[(&schema, Type::TEXT), (&name, Type::TEXT)])?;
+            let Some(row) = rows.first() else { continue };
+            let text = |at: usize| row.try_get::<_, String>(at).unwrap_or_default();
+            let what = match text(3).as_str() {
+                "r" | "p" => None,
+                "v" => Some("a view"),
+                "m" => Some("a materialized view"),
+                _ => Some("a foreign table"),
+            };
+            if let Some(what) = what {
+                return Err(
+                    self.refuse(&format!("`{wanted}` is {what}, not a table"), "name the table that holds the values")
+                );
+            }
+            let oid = row.try_get::<_, i64>(0).ok().and_then(|oid| u32::try_from(oid).ok()).unwrap_or_default();
+            let truth = |at: usize| row.try_get::<_, bool>(at).unwrap_or(true);
+            return Ok((oid, format!("{}.{}", quote(&text(1)), quote(&text(2))), truth(4), truth(5)));
+        }
+        Err(self.refuse(
+            "there is no such table, or this role may not see it",
+            "look at `\\dt *.*` in `psql`; a name is `table` or `schema.table`",
+        ))
+    }
+
+    fn column(&self, name: &str) -> Result<&Field, Fault> {
+        self.fields.iter().find(|field| field.name == name).ok_or_else(|| {
+            let known: Vec<&str> = self.fields.iter().map(|field| field.name.as_str()).collect();
+            self.refuse(&format!("it has no column `{name}`"), &format!("its columns are {}", known.join(", ")))
+        })
+    }
+
+    /// A column that we write.
+    fn sealed(&self, name: &str, keys: &[Field]) -> Result<Field, Fault> {
+        let field = self.column(name)?;
+        if field.generated {
+            return Err(
+                self.refuse(&format!("`{name}` is generated from other columns"), "name the column it comes from")
+            );
+        }
+        if keys.iter().any(|key| key.number == field.number) {
+            return Err(
+                self.refuse(&format!("`{name}` is part of the key"), "a rewrap changes a row and never its key")
+            );
+        }
+        Ok(field.clone())
+    }
+}
+
+fn fields(session: &mut Session, oid: u32) -> Result<Vec<Field>, Fault> {
+    let rows = session.query("read the schema", FIELDS, &[(&oid, Type::OID)])?;
+    let field = |row: &postgres::Row| -> Result<Field, postgres::Error> {
+        let base: String = row.try_get(2)?;
+        Ok(Field {
+            name: row.try_get(0)?,
+            kind: row.try_get(1)?,
+            form: match base.as_str() {
+                "int2" | "int4" | "int8" => Form::Int,
+                "bytea" => Form::Bytes,
+                _ => Form::Text,
+            },
+            number: row.try_get(3)?,
+            generated: row.try_get(4)?,
+        })
+    };
+    rows.iter().map(field).collect::<Result<_, _>>().map_err(|error| session.fault("read the schema", &error))
+}
