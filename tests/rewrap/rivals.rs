@@ -21,7 +21,11 @@ const ROWS: i64 = 20_000;
 
 /// What the application does until it is told to stop: adds rows, seals some anew, changes neighbours, deletes. Rows divisible
 /// by 1000 are deleted and come back under whatever is current. Gives the longest that one write took.
-fn application(mut connection: Connection, current: &AtomicU8, stop: &AtomicBool) -> (i64, Duration) {
+fn application(
+    mut connection: Connection,
+    (current, wrote): (&AtomicU8, &AtomicU8),
+    stop: &AtomicBool,
+) -> (i64, Duration) {
     let (mut next, mut longest) = (ROWS + 1, Duration::ZERO);
     while !stop.load(Ordering::Relaxed) {
         let n = current.load(Ordering::Relaxed);
@@ -41,6 +45,7 @@ fn application(mut connection: Connection, current: &AtomicU8, stop: &AtomicBool
             transaction.execute("DELETE FROM data_keys WHERE id = ?1", [(id * 13) % ROWS + 1]).unwrap();
         }
         transaction.commit().unwrap();
+        wrote.store(n, Ordering::Relaxed);
         longest = longest.max(began.elapsed());
         next += 1;
         thread::sleep(Duration::from_millis(1));
@@ -58,15 +63,18 @@ fn an_application_that_goes_on_writing_loses_nothing() {
             world.others("data_keys", &["v", "wrapped", "note"]).into_iter().filter(only_old).collect()
         };
         let before = payloads(&world);
-        let (current, stop) = (AtomicU8::new(1), AtomicBool::new(false));
+        let (current, wrote, stop) = (AtomicU8::new(1), AtomicU8::new(1), AtomicBool::new(false));
         let mut job = world::job(&[world::sealed(json!({}))], 2);
         job.rows_per_chunk = 500;
         let (added, longest) = thread::scope(|scope| {
-            let app = scope.spawn(|| application(world.connect(), &current, &stop));
+            let app = scope.spawn(|| application(world.connect(), (&current, &wrote), &stop));
             // Old writers first, so that values under the old version turn up behind the walk; then the switch.
             let early = world::run(&world.path(), &job).0;
             current.store(2, Ordering::Relaxed);
-            thread::sleep(Duration::from_millis(50));
+            // What was under way lands, however slow this machine is.
+            while wrote.load(Ordering::Relaxed) != 2 {
+                thread::sleep(Duration::from_millis(1));
+            }
             let late = world::run(&world.path(), &job).0.unwrap();
             assert!(late.last.is_clean());
             if let Ok(early) = early {

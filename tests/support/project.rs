@@ -386,7 +386,7 @@ fn policy(kind: Kind) -> String {
     let more = match kind {
         Kind::One => ACCEPTS,
         Kind::Checks => CHECKS,
-        Kind::Two => "pre_images = { to = \"file\", keep = \"1d\" }",
+        Kind::Two => "pre_images = { to = \"file\", keep = \"1s\" }",
         Kind::Plain | Kind::Atomic | Kind::Proof | Kind::Itself => "",
     };
     format!(
