@@ -93,7 +93,7 @@ fn a_login_that_fails_says_why_and_never_the_password() {
     let at = right.split_once('@').unwrap().1;
     for (url, why) in [
         (right.replace(":tests@", ":canary-pass@"), "password authentication failed"),
-        (format!("{}_not", right.replace(":tests@", ":tests@")), "does not exist"),
+        (format!("{right}_not"), "does not exist"),
         (format!("postgresql://keyrota:canary-pass@127.0.0.1:{port}/x"), "refused"),
         (format!("postgresql://keyrota:canary-pass@{at}?sslmode=require"), "TLS"),
         (format!("postgresql://keyrota:canary-pass@{at}?sslmode=perhaps"), "cannot be read"),
