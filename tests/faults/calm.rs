@@ -50,6 +50,7 @@ fn undisturbed_every_kind_of_project_rotates_and_then_destroys() {
             let plan = site::draw(&project, &world, &home, &Wish::WhatIsDue);
             let applied = site::apply(&world, &mut home, &plan, &mut Silent);
             assert!(applied.finished(), "{kind:?}: {applied:?}");
+            assert_eq!(project::files(&project.at.join(".keyrota/pre-images")), [] as [std::path::PathBuf; 0]);
         }
         let plan = site::draw(&project, &world, &home, &Wish::Destroy);
         let applied = site::apply(&world, &mut home, &plan, &mut Silent);

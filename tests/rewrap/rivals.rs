@@ -71,6 +71,7 @@ fn an_application_that_goes_on_writing_loses_nothing() {
             // Old writers first, so that values under the old version turn up behind the walk; then the switch.
             let early = world::run(&world.path(), &job).0;
             current.store(2, Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(100));
             // What was under way lands, however slow this machine is.
             while wrote.load(Ordering::Relaxed) != 2 {
                 thread::sleep(Duration::from_millis(1));

@@ -69,14 +69,25 @@ impl Canary {
 
     /// Nothing is in any file of this folder and below, but for those where keys belong. Says how many were searched.
     pub(crate) fn absent_below(&self, folder: &Path, belong: impl Fn(&str) -> bool) -> usize {
-        let names =
-            files(folder).into_iter().map(|path| (path.strip_prefix(folder).unwrap().display().to_string(), path));
-        let searched = names.filter(|(name, _)| !belong(name)).map(|(name, path)| {
-            self.absent(&name, name.as_bytes());
+        self.look_below(folder, belong).unwrap_or_else(|found| panic!("{found}"))
+    }
+
+    /// The same, told.
+    pub(crate) fn look_below(&self, folder: &Path, belong: impl Fn(&str) -> bool) -> Result<usize, String> {
+        let mut searched = 0;
+        for path in files(folder) {
+            let name = path.strip_prefix(folder).unwrap().display().to_string();
+            if belong(&name) {
+                continue;
+            }
             // SQLite's own files come and go.
-            self.absent(&name, &fs::read(path).unwrap_or_default());
-        });
-        searched.count()
+            let bytes = fs::read(&path).unwrap_or_default();
+            if let Some(how) = self.found(&bytes).or_else(|| self.found(name.as_bytes())) {
+                return Err(format!("`{name}` holds a secret, {how}"));
+            }
+            searched += 1;
+        }
+        Ok(searched)
     }
 }
 

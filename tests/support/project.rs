@@ -247,9 +247,18 @@ impl Project {
     /// Nothing that was written or printed holds a secret: no file but those where keys belong (the backend's folder, and what
     /// members were handed), and nothing of what lies `beside`. The database may hold sealed values only, so it is searched too.
     pub(crate) fn search(&self, beside: &[(&str, &[u8])]) -> usize {
+        self.look(beside).unwrap_or_else(|found| panic!("{found}"))
+    }
+
+    /// The same, told.
+    pub(crate) fn look(&self, beside: &[(&str, &[u8])]) -> Result<usize, String> {
         let canary = Canary::new(self.secrets());
-        beside.iter().for_each(|(name, bytes)| canary.absent(name, bytes));
-        canary.absent_below(&self.at, |name| name.starts_with("keys/") || name.contains("-keys/"))
+        for (name, bytes) in beside {
+            if let Some(how) = canary.found(bytes) {
+                return Err(format!("`{name}` holds a secret, {how}"));
+            }
+        }
+        canary.look_below(&self.at, |name| name.starts_with("keys/") || name.contains("-keys/"))
     }
 }
 
