@@ -125,3 +125,23 @@ fn a_link_shows_nobodys_secrets() {
     let read = binary::run(at, &["validate"]);
     assert!(read.status.success(), "{}", said(&read));
 }
+
+/// Whoever names a key file as the list of keys sees which value is wrong, and not the value.
+#[test]
+fn a_list_of_keys_that_is_a_key_is_told_by_place() {
+    let folder = project::folder();
+    let project = make(folder.path());
+    let policy = project.at.join("policies/app.toml");
+    let text = fs::read_to_string(&policy).unwrap();
+    let each = "each = { file = \"keys/v1.key\" }\nat = \"keys/{{ each }}\"";
+    fs::write(&policy, text.replace("at = \"keys\"", each)).unwrap();
+    refused(&project, "a key file as a list");
+    let output = binary::run(&project.at, &["validate"]);
+    assert!(said(&output).contains("value 1 of the file"), "{}", said(&output));
+    // In hex it is made of a name's own characters, and only too long for one.
+    let hex = hex::encode(project::FIRST);
+    fs::write(project.at.join("keys/v1.key"), &hex).unwrap();
+    let output = binary::run(&project.at, &["validate"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(!said(&output).contains(&hex[..16]), "{}", said(&output));
+}

@@ -33,11 +33,14 @@ impl Reader<'_> {
         }
         let mut seen = HashSet::with_capacity(values.len());
         let mut good = Vec::with_capacity(values.len());
-        for value in values.drain(..) {
+        for (at, value) in values.drain(..).enumerate() {
             match value.parse::<Name>() {
-                Err(wrong) => place.complain("K004", format!("{} is part of a key's name: {wrong}", quote(&value))),
+                Err(wrong) => {
+                    let shown = shown(each, at, &value);
+                    place.complain("K004", format!("{shown} is part of a key's name: {wrong}"));
+                }
                 Ok(_) if !seen.insert(value.clone()) => {
-                    place.complain("K006", format!("{} is named twice", quote(&value)));
+                    place.complain("K006", format!("{} is named twice", shown(each, at, &value)));
                 }
                 Ok(_) => good.push(value),
             }
@@ -70,6 +73,14 @@ impl Reader<'_> {
     }
 }
 
+/// A value for people. A file's is told by its place alone: the wrong file may be named, and that one hold a secret.
+fn shown(each: &written::Each, at: usize, value: &str) -> String {
+    match each {
+        written::Each::Listed(_) => quote(value),
+        written::Each::File(_) => format!("value {} of the file", at.saturating_add(1)),
+    }
+}
+
 impl Declared {
     /// The keys that are declared here, each with its name.
     pub(crate) fn keys(&self, place: &Place<'_>, name: &Name) -> Vec<(Name, Key)> {
@@ -79,7 +90,7 @@ impl Declared {
             return vec![(name.clone(), key)];
         };
         let mut keys = Vec::with_capacity(values.len());
-        for value in values {
+        for (at, value) in values.iter().enumerate() {
             match format!("{name}/{value}").parse::<Name>() {
                 Ok(name) => {
                     let mut key = self.key.clone();
@@ -88,7 +99,8 @@ impl Declared {
                     keys.push((name, key));
                 }
                 Err(wrong) => {
-                    place.word("each").complain("K004", format!("{} cannot name a key: {wrong}", quote(value)));
+                    let number = at.saturating_add(1);
+                    place.word("each").complain("K004", format!("value {number} cannot name a key: {wrong}"));
                     if place.sheet.is_full() {
                         break;
                     }
