@@ -133,7 +133,9 @@ pub(super) fn open(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result
     }
     let mut facts = Facts::new();
     facts.insert("opened".into(), opened.into());
-    facts.insert("did not open".into(), unopened.into());
+    if unopened > 0 {
+        facts.insert("did not open".into(), unopened.into());
+    }
     Ok(Outcome::Done { facts, change: Vec::new() })
 }
 

@@ -139,14 +139,19 @@ fn summary(plan: &Plan, groups: &[Group]) -> Summary {
     } else {
         format!("from {} to {}", words::day(begins), words::day(ends))
     };
-    let line = format!("Plan: {}; {}; {safe}; {when}", parts.join(", "), words::count(steps, "step", "steps"));
+    let line = match steps {
+        0 => "Plan: nothing to do.".to_owned(),
+        _ => format!("Plan: {}; {}; {safe}; {when}", parts.join(", "), words::count(steps, "step", "steps")),
+    };
     let tone = if proved { "bold" } else { "bad" };
     Summary { line, tone, rotate, new, finish, reopen, destroy, discard, steps, proved, begins, ends }
 }
 
 fn notes(plan: &Plan, groups: &[Group], id: &str, intent: &str) -> Vec<Note> {
-    let mut notes = Vec::new();
-    notes.push(ends(plan));
+    if plan.units.is_empty() {
+        return unmanaged(plan).into_iter().collect();
+    }
+    let mut notes = vec![ends(plan)];
     notes.extend(
         groups.iter().flat_map(|group| group.told.no_way_back.iter().cloned()).map(|text| Note { tone: "warn", text }),
     );
