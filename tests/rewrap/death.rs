@@ -114,17 +114,22 @@ fn it_may_die_before_and_after_every_commit() {
             let done = finished(child.spawn().unwrap());
             let under = world.usual_under();
             let moved = under.get("v2").copied().unwrap_or(0);
-            let expected = if atomic { (at % 2) * 450 } else { at.div_ceil(2) * 100 };
             if done {
                 assert_eq!(moved, 450);
                 break;
             }
-            assert_eq!(moved, expected.min(450), "{mode}, atomic {atomic}, point {at}");
+            // A transaction ends when its time is up, so on a busy machine a chunk takes several of them.
+            let commits = at.div_ceil(2);
+            let expected = if atomic { (at % 2) * 450..=(at % 2) * 450 } else { commits.min(450)..=commits * 100 };
+            assert!(expected.contains(&moved), "{mode}, atomic {atomic}, point {at}: {moved}");
+            let last = "SELECT coalesce(max(id), 0) FROM data_keys WHERE v = 'v2'";
+            let last: u32 = world.connect().query_row(last, [], |row| row.get(0)).unwrap();
+            assert_eq!(last as usize, moved, "{mode}, atomic {atomic}, point {at}: whole transactions, in key order");
             deaths += 1;
             let job = world::job(&[world::sealed(json!({}))], 2);
             assert_eq!(world::run(&world.path(), &job).0.unwrap().moved as usize, 450 - moved);
         }
-        assert_eq!(deaths, if atomic { 2 } else { 10 }, "{mode}");
+        assert!(deaths == 2 || !atomic && deaths >= 10, "{mode}: {deaths}");
     }
 }
 
