@@ -132,6 +132,8 @@ fn of_copies_that_were_taken_back() {
     let told = tell(&project, folder.path(), "v1");
     assert!(!told[0].contains("delivered cop") && !told[1].contains("delivered cop"), "{}", told[0]);
     assert_eq!(json(&told)["rotations"][1]["certificates"][0]["unproven_copies"], serde_json::json!([]));
+    in_both(&told, &["accepted by the policy: K207 for `web`, for at most 1h, until", "no data is at risk"]);
+    assert_eq!(json(&told)["rotations"][0]["accepted"][0]["risk"], "K207");
 }
 
 #[test]

@@ -124,6 +124,7 @@ fn early_or_late(due: &Due) -> String {
 
 fn one(out: &mut Outline, rotation: &Rotation) {
     let versions = match (&rotation.old, &rotation.new) {
+        (Some(old), _) if rotation.kind == crate::plan::Kind::Destroy => format!(", `{old}`"),
         (Some(old), Some(new)) => format!(", from `{old}` to `{new}`"),
         (Some(old), None) => format!(", `{old}`"),
         (None, Some(new)) => format!(", `{new}`"),
@@ -230,7 +231,11 @@ fn proof(out: &mut Outline, rotation: &Rotation) {
     plain(out, &format!("proved before it was shown: {states} states, {} ({})", proof.bound, proof.shape.short()));
     proof.assumptions.iter().for_each(|text| out.line(Tone::Dim, 4, &format!("assumes: {text}")));
     rotation.bounds.iter().for_each(|text| out.line(Tone::Dim, 4, text));
-    proof.accepted.iter().for_each(|text| out.line(Tone::Warn, 4, &format!("accepted by the policy: {text}")));
+    for accept in &rotation.accepted {
+        let most = accept.at_most.map(|span| format!("for at most {span}, ")).unwrap_or_default();
+        let (name, until, because) = (accept.name(), words::day(accept.until), &accept.because);
+        out.line(Tone::Warn, 4, &format!("accepted by the policy: {name}, {most}until {until}: {because}"));
+    }
 }
 
 fn steps(out: &mut Outline, rotation: &Rotation) {

@@ -27,6 +27,7 @@ use crate::plan::Unit;
 use crate::plan::Waiting;
 use crate::plan::phrase;
 use crate::plan::step::Why;
+use crate::policy::meant::key::Accept;
 use crate::report::Ask;
 use crate::report::Due;
 use crate::report::gather::Gathered;
@@ -75,6 +76,8 @@ pub struct Rotation {
     pub certificates: Vec<Certificate>,
     /// What was proved of the plan before it was shown.
     pub proof: Option<Proof>,
+    /// The hazards that the policy accepted for it: until when, and why.
+    pub accepted: Vec<Accept>,
     /// The inequalities that its timing rests on.
     pub bounds: Vec<String>,
     /// Every step: forecast beside fact.
@@ -238,10 +241,21 @@ impl Told<'_> {
             census: counts.map(|((_, _, store), counts)| (store.clone(), counts.clone())).collect(),
             certificates: self.certificates(),
             proof: self.unit.proof.clone(),
+            accepted: self.accepted(),
             bounds: self.unit.bounds.iter().map(|bound| format!("{}: {bound}", bound.about)).collect(),
             steps: self.steps(),
             run,
         }
+    }
+
+    /// What the policy accepts and the proof made use of.
+    fn accepted(&self) -> Vec<Accept> {
+        let name = &self.planned.name;
+        let policy = self.document.plan().policies.iter().find(|policy| policy.name == *name.policy());
+        let accepts = policy.and_then(|policy| policy.keys.get(name.key())).map(|key| key.accepts.as_slice());
+        let used =
+            |accept: &&Accept| self.unit.proof.as_ref().is_some_and(|proof| proof.accepted.contains(&accept.name()));
+        accepts.unwrap_or_default().iter().filter(used).cloned().collect()
     }
 
     /// The key's own steps with their names.

@@ -124,6 +124,17 @@ pub struct Accept {
     pub because: String,
 }
 
+impl Accept {
+    /// The hazard, and the fleet that it is accepted for.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.fleet {
+            Some(fleet) => format!("{} for `{fleet}`", self.risk),
+            None => self.risk.clone(),
+        }
+    }
+}
+
 /// Whether old values are kept while a rotation runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

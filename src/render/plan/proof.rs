@@ -101,10 +101,7 @@ fn doubts(case: &Case<'_>, timed: &[Timed]) -> Vec<String> {
     let proved = accepted(case);
     let accepts = case.keys.iter().filter_map(|key| key.key).flat_map(|key| &key.accepts);
     for accept in accepts {
-        let name = match &accept.fleet {
-            Some(fleet) => format!("{} for `{fleet}`", accept.risk),
-            None => accept.risk.clone(),
-        };
+        let name = accept.name();
         if !proved.contains(&name) {
             continue;
         }
