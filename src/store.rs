@@ -1,4 +1,4 @@
-//! Stores that there are: SQLite files, values that nobody sees, and one in memory for tests and drills.
+//! Stores that there are: SQLite files, PostgreSQL databases, values that nobody sees, and one in memory for tests and drills.
 //! Never here: a key or a cipher. An adapter moves ciphertext, and what it says about itself is tried by one contract.
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::RootCertStore;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -13,6 +14,12 @@ use crate::fault::Fault;
 use crate::policy::meant::Tls;
 use crate::port::probe::Secrets;
 use crate::secret::Source;
+
+/// The one implementation of cryptography, as for the envelope's ciphers: one is enough to follow.
+#[must_use]
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
 
 /// How a client shows who it is and whom it trusts.
 ///
@@ -30,8 +37,7 @@ pub fn client(tls: Option<&Tls>, secrets: &dyn Secrets) -> Result<ClientConfig, 
             }
         }
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| wrong("its versions", &error))?
         .with_root_certificates(roots);

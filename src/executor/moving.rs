@@ -83,20 +83,16 @@ impl Follower<'_, '_, '_> {
     }
 }
 
-/// Moves every value to the new version.
-pub(super) fn rewrap(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
-    move_all(executor, scene, step)
-}
-
 /// Moves what was written meanwhile, as a part of another step.
 pub(super) fn sweep(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<(), Fault> {
-    match move_all(executor, scene, step)? {
+    match rewrap(executor, scene, step)? {
         Outcome::Failed(fault) => Err(fault),
         Outcome::Done { .. } | Outcome::Stopped | Outcome::Late(_) => Ok(()),
     }
 }
 
-fn move_all(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
+/// Moves every value to the new version.
+pub(super) fn rewrap(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
     let target = match scene.new_version() {
         Ok(target) => target.clone(),
         Err(fault) => return Ok(fault.into()),
@@ -157,7 +153,7 @@ fn move_all(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName)
 /// The closing round: moves what is left, and is done when nothing but quarantined values is under the old
 /// version.
 pub(super) fn close(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
-    match move_all(executor, scene, step)? {
+    match rewrap(executor, scene, step)? {
         Outcome::Done { facts, change } => Ok(match counting::left(executor, scene)? {
             Ok(None) => Outcome::Done { facts, change },
             // A service moves what it left, and what it had under way lands, before anybody looks again.

@@ -5,8 +5,8 @@ use crate::fault::Fault;
 use crate::http::BODY_BYTES_MAX;
 use crate::http::Reply;
 use crate::secret::Secret;
+use crate::tls;
 use std::io::Read;
-use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 use ureq::Agent;
@@ -46,18 +46,12 @@ fn agent() -> Agent {
     // The environment names a proxy only by accident; redirects are ours to judge; an error status is an answer.
     Agent::config_builder()
         .proxy(None)
-        .tls_config(tls())
+        .tls_config(TlsConfig::builder().unversioned_rustls_crypto_provider(tls::provider()).build())
         .max_redirects(0)
         .http_status_as_error(false)
         .user_agent("keyrota")
         .build()
         .into()
-}
-
-/// By AWS-LC, as the envelope's ciphers: one implementation of cryptography is enough to follow.
-fn tls() -> TlsConfig {
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    TlsConfig::builder().unversioned_rustls_crypto_provider(Arc::new(provider)).build()
 }
 
 fn ask(agent: &Agent, at: &Uri, headers: &[(String, Secret)], left: Duration) -> Result<Response<ureq::Body>, Error> {

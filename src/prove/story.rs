@@ -7,6 +7,7 @@ use crate::plan::step::Step;
 use crate::policy::meant::check::When;
 use crate::policy::meant::fleet::Learns;
 use crate::policy::meant::fleet::Writes;
+use crate::policy::meant::key::risk_name;
 use crate::prove::Breach;
 use crate::prove::event::Event;
 use crate::prove::model::Action;
@@ -278,7 +279,7 @@ pub fn proof(world: &World, shape: Digest, visited: Visited) -> Proof {
         depth: visited.depth,
         bound: bound(world),
         assumptions: assumptions(world),
-        accepted: world.accepted.covered.iter().map(|(code, fleet)| accepted(code, fleet.as_ref())).collect(),
+        accepted: world.accepted.covered.iter().map(|(code, fleet)| risk_name(code, fleet.as_ref())).collect(),
     }
 }
 
@@ -291,14 +292,6 @@ fn bound(world: &World) -> String {
         world.steps().len(),
         fleets.join(", ")
     )
-}
-
-/// What a hazard's acceptance means.
-fn accepted(code: &str, fleet: Option<&Name>) -> String {
-    match fleet {
-        Some(fleet) => format!("{code} for `{fleet}`"),
-        None => code.to_owned(),
-    }
 }
 
 /// The declared delays that a proof rests on.

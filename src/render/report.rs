@@ -232,9 +232,7 @@ fn proof(out: &mut Outline, rotation: &Rotation) {
     proof.assumptions.iter().for_each(|text| out.line(Tone::Dim, 4, &format!("assumes: {text}")));
     rotation.bounds.iter().for_each(|text| out.line(Tone::Dim, 4, text));
     for accept in &rotation.accepted {
-        let most = accept.at_most.map(|span| format!("for at most {span}, ")).unwrap_or_default();
-        let (name, until, because) = (accept.name(), words::day(accept.until), &accept.because);
-        out.line(Tone::Warn, 4, &format!("accepted by the policy: {name}, {most}until {until}: {because}"));
+        out.line(Tone::Warn, 4, &format!("accepted by the policy: {}", words::acceptance(accept)));
     }
 }
 

@@ -6,6 +6,7 @@ use crate::inventory::key::Drift;
 use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::Span;
+use crate::policy::meant::key::Accept;
 
 /// An hour to the minute, with its day of the week: `Sat 2026-11-21 09:00`.
 pub(super) fn hour(hour: Hour) -> String {
@@ -15,6 +16,12 @@ pub(super) fn hour(hour: Hour) -> String {
 /// An hour to the second, for what somebody waits for: `Sat 2026-11-21 09:00:05 UTC`.
 pub(super) fn second(hour: Hour) -> String {
     hour.format("%a %Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A risk that the policy accepts: for how long, until when, and why.
+pub(super) fn acceptance(accept: &Accept) -> String {
+    let most = accept.at_most.map(|span| format!("for at most {span}, ")).unwrap_or_default();
+    format!("{}, {most}until {}: {}", accept.name(), day(accept.until), accept.because)
 }
 
 /// A day with its day of the week.

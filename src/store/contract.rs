@@ -1,4 +1,4 @@
-//! What every store that we move ourselves must hold, tried on memory and on SQLite: the same words, the same refusals.
+//! What every store that we move ourselves must hold, tried on memory, on SQLite and on PostgreSQL: the same words, the same refusals.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
 
@@ -187,13 +187,13 @@ impl Fixture for Server {
 fn fixtures() -> Vec<Box<dyn Fixture>> {
     let memory = Memory::new("contract");
     memory.create("keys", &["id", "v", "wrapped", "note"]);
-    let mut all: Vec<Box<dyn Fixture>> =
-        vec![Box::new(memory), Box::new(File::new("WAL")), Box::new(File::new("DELETE"))];
-    #[cfg(feature = "postgres")]
-    all.push(Box::new(Server::new()));
-    #[cfg(not(feature = "postgres"))]
-    all.shrink_to_fit();
-    all
+    vec![
+        Box::new(memory),
+        Box::new(File::new("WAL")),
+        Box::new(File::new("DELETE")),
+        #[cfg(feature = "postgres")]
+        Box::new(Server::new()),
+    ]
 }
 
 fn version(n: u8) -> VersionId {

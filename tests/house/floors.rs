@@ -30,7 +30,7 @@ const ROOMS: [(&str, u8); 32] = [
     ("render", 60),
     ("command", 61),
     ("http", 62),
-    ("tls", 62),
+    ("tls", 61),
     ("backend", 70),
     ("store", 70),
     ("fleet", 70),

@@ -128,10 +128,16 @@ impl Accept {
     /// The hazard, and the fleet that it is accepted for.
     #[must_use]
     pub fn name(&self) -> String {
-        match &self.fleet {
-            Some(fleet) => format!("{} for `{fleet}`", self.risk),
-            None => self.risk.clone(),
-        }
+        risk_name(&self.risk, self.fleet.as_ref())
+    }
+}
+
+/// A hazard's name: its code, and the fleet that it concerns. A proof lists by it what it took as accepted.
+#[must_use]
+pub fn risk_name(risk: &str, fleet: Option<&Name>) -> String {
+    match fleet {
+        Some(fleet) => format!("{risk} for `{fleet}`"),
+        None => risk.to_owned(),
     }
 }
 

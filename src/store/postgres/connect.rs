@@ -1,5 +1,6 @@
 //! Connections: by an address that may be a secret, verified where they leave the machine, kept for the next question.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -17,6 +18,7 @@ use postgres::types::Type;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::trouble;
+use crate::disk::crash;
 use crate::fault::Fault;
 use crate::policy::meant::Address;
 use crate::policy::meant::Tls;
@@ -102,7 +104,9 @@ impl Server {
             Host::Unix(_) => true,
             Host::Tcp(name) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1"),
         };
-        let local = config.get_hosts().iter().all(near) && self.login.tls.is_none();
+        // An address in numbers goes before the name, and may stand without one.
+        let near = config.get_hosts().iter().all(near) && config.get_hostaddrs().iter().all(IpAddr::is_loopback);
+        let local = near && self.login.tls.is_none();
         if config.get_ssl_mode() == SslMode::Prefer {
             config.ssl_mode(if local { SslMode::Disable } else { SslMode::Require });
         } else if unsealed && self.login.tls.is_some() {
@@ -164,8 +168,10 @@ impl Session {
         self.patiently(doing, |client| {
             client.batch_execute(&begin)?;
             let done = work(client);
+            crash::point("postgres.commit before");
             // Where it fails there is no transaction any more.
             let ended = client.batch_execute(if done.is_ok() { "COMMIT" } else { "ROLLBACK" });
+            crash::point("postgres.commit after");
             done.and_then(|done| ended.map(|()| done))
         })
     }
@@ -229,4 +235,49 @@ impl Drop for Session {
 
 fn begin(within: Duration) -> String {
     format!("BEGIN; {LIMITS}{}", within.as_millis())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use super::Login;
+    use super::Server;
+    use crate::fault::Fault;
+    use crate::policy::meant::Address;
+    use crate::port::probe::Secrets;
+    use crate::secret::Secret;
+    use crate::secret::Source;
+    use postgres::config::SslMode;
+    use std::sync::Arc;
+
+    struct Unasked;
+
+    impl Secrets for Unasked {
+        fn reveal(&self, source: &Source) -> Result<Secret, Fault> {
+            Err(Fault::give_up(format!("read {source}"), "no test asks for it"))
+        }
+    }
+
+    #[test]
+    fn what_leaves_this_machine_is_sealed_unless_somebody_says_otherwise() {
+        let mode = |url: &str| {
+            let login = Login { url: Address::Plain(url.to_owned()), tls: None, secrets: Arc::new(Unasked) };
+            Server::new("app", login).config("connect").unwrap().get_ssl_mode()
+        };
+        for near in ["postgresql://me@127.0.0.1/x", "postgresql://me@localhost/x", "host=/run/postgresql user=me"] {
+            assert_eq!(mode(near), SslMode::Disable, "{near}");
+        }
+        for far in [
+            "postgresql://me@db.example.org/x",
+            "postgresql://me@db.example.org/x?sslmode=prefer",
+            "postgresql://me@db.example.org/x?sslmode=verify-full",
+            "postgresql://me@localhost,db.example.org/x",
+            "hostaddr=192.0.2.1 user=me",
+            "host=localhost hostaddr=192.0.2.1 user=me",
+            "host=127.0.0.1 user=me sslmode=require",
+        ] {
+            assert_eq!(mode(far), SslMode::Require, "{far}");
+        }
+        assert_eq!(mode("postgresql://me@db.example.org/x?sslmode=disable"), SslMode::Disable);
+    }
 }

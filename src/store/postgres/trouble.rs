@@ -22,10 +22,8 @@ pub(super) fn is_lost(error: &Error) -> bool {
 /// What it says, without the address, which may hold a password.
 pub(super) fn said(error: &Error) -> String {
     match error.as_db_error() {
-        Some(said) => match said.detail() {
-            // A detail may quote a row.
-            Some(_) | None => format!("{} ({})", said.message(), said.code().code()),
-        },
+        // Not its detail, which may quote a row.
+        Some(said) => format!("{} ({})", said.message(), said.code().code()),
         None => {
             let mut text = error.to_string();
             let mut cause = std::error::Error::source(error);
