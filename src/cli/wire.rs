@@ -1,5 +1,6 @@
 //! The one place that names concrete adapters and reads the environment.
 
+mod backend;
 mod bundle;
 mod place;
 mod probe;

@@ -46,6 +46,15 @@ pub trait Backend {
         Ok(Vec::new())
     }
 
+    /// Whether everything that we may be asked to do at a place may be done there: permissions, limits, room for a way back.
+    /// Changes nothing.
+    ///
+    /// # Errors
+    /// Names what stands in the way, and the way out.
+    fn fit(&self, _at: &str) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Chooses the next version's id and material in memory. Nothing is written: whoever asks writes down id and fingerprint
     /// first, so that after a crash it knows its own.
     ///

@@ -1,6 +1,6 @@
 //! Every place that policies name, wired once.
 
-use crate::backend::file::KeyFiles;
+use crate::cli::wire::backend;
 use crate::cli::wire::place;
 use crate::cli::wire::probe::Asked;
 use crate::cli::wire::proved::Proved;
@@ -12,7 +12,6 @@ use crate::model::KeyName;
 use crate::model::Name;
 use crate::policy::Policy;
 use crate::policy::meant;
-use crate::policy::meant::Backend as MeantBackend;
 use crate::policy::meant::fleet::ProofFrom;
 use crate::port::backend::Backend;
 use crate::port::clock::Clock;
@@ -93,12 +92,11 @@ impl Wired {
         secrets: &Arc<dyn Secrets>,
     ) -> Result<(), Fault> {
         let whole = |name: &Name| (policy.name.clone(), name.clone(), None);
-        if let Some(MeantBackend::File { codings, id }) = policy.backends.get(&key.backend)
+        if let Some(meant) = policy.backends.get(&key.backend)
             && !self.backends.contains_key(&whole(&key.backend))
+            && let Some(port) = backend::backend(folder, &key.backend, meant, secrets)?
         {
-            let files = KeyFiles::new(folder, codings, id)
-                .map_err(|why| Fault::ask_operator(format!("use backend `{}`", key.backend), why))?;
-            self.backends.insert(whole(&key.backend), Box::new(files));
+            self.backends.insert(whole(&key.backend), port);
         }
         for (name, store) in key.seals.iter().filter_map(|name| policy.stores.get_key_value(name)) {
             let each = key.each.as_deref().filter(|_| place::differs(&store.place));

@@ -1,0 +1,14 @@
+//! Small true consumers of each system, written in Python on other libraries than ours, and keyrota's own program turning
+//! their keys while they read and write. `tests/services.sh cargo test --all-features --test worlds`
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test may stop at the first surprise and makes its world itself"
+)]
+
+#[expect(dead_code, reason = "every world takes what it needs of the stage")]
+mod stage;
