@@ -41,6 +41,8 @@ pub mod plan;
 pub mod pointer;
 pub mod policy;
 pub mod port;
+#[cfg(feature = "postgres")]
+pub mod postgresql;
 pub mod probe;
 pub mod prove;
 pub mod render;

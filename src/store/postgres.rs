@@ -2,20 +2,16 @@
 //! outside of a transaction, so that a pooler may lend each transaction another connection.
 
 mod census;
-mod connect;
 mod ident;
 mod look;
 mod reader;
 mod shape;
 mod sql;
-mod trouble;
 mod whole;
 mod writer;
 
 use std::sync::Arc;
 
-pub use self::connect::Login;
-use self::connect::Server;
 use self::shape::Shape;
 use self::sql::Statements;
 use crate::digest;
@@ -30,6 +26,8 @@ use crate::port::store::Store;
 use crate::port::store::Want;
 use crate::port::store::Work;
 use crate::port::store::Writer;
+pub use crate::postgresql::Login;
+use crate::postgresql::Server;
 
 /// A PostgreSQL database. Nothing is connected before it is needed.
 pub struct Postgres {
@@ -40,7 +38,7 @@ impl Postgres {
     /// The database of this login; `name` is the store's in the policy, for messages (an address may hold a password).
     #[must_use]
     pub fn new(name: &str, login: Login) -> Self {
-        Self { server: Arc::new(Server::new(name, login)) }
+        Self { server: Arc::new(Server::new(format!("store `{name}`"), login)) }
     }
 }
 

@@ -2,8 +2,6 @@
 
 use postgres::types::Type;
 
-use super::connect::Given;
-use super::connect::Session;
 use super::reader::Pages;
 use super::shape::Shape;
 use super::sql;
@@ -13,6 +11,8 @@ use crate::inventory::Census;
 use crate::port::store::Block;
 use crate::port::store::Want;
 use crate::port::store::count as count_by_reading;
+use crate::postgresql::Given;
+use crate::postgresql::Session;
 
 /// Exact, by the versions that the values name.
 pub(super) fn count(mut session: Session, block: &Block, shape: &Shape) -> Result<Census, Fault> {

@@ -3,8 +3,6 @@
 use postgres::Row;
 use postgres::types::Type;
 
-use super::connect::Given;
-use super::connect::Session;
 use super::shape::Field;
 use super::shape::Form;
 use super::sql::Statements;
@@ -14,6 +12,8 @@ use crate::port::store::Page;
 use crate::port::store::Reader;
 use crate::port::store::Value;
 use crate::port::store::Want;
+use crate::postgresql::Given;
+use crate::postgresql::Session;
 
 /// Walks one block on a connection of its own.
 pub(super) struct Pages {

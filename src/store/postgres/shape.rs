@@ -3,11 +3,11 @@
 
 use postgres::types::Type;
 
-use super::connect::Session;
 use super::ident::quote;
 use crate::fault::Fault;
 use crate::policy::meant::store::VersionAt;
 use crate::port::store::Block;
+use crate::postgresql::Session;
 
 /// A table, for one block. Names are as the table has them.
 pub(super) struct Shape {

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::connect::Session;
 use super::reader::Walk;
 use super::shape::Shape;
 use super::sql::Statements;
@@ -18,6 +17,7 @@ use crate::port::store::Want;
 use crate::port::store::Whole;
 use crate::port::store::Work;
 use crate::port::store::Written;
+use crate::postgresql::Session;
 
 /// How long one statement of it may take.
 const WITHIN: Duration = Duration::from_secs(600);

@@ -6,8 +6,6 @@ use std::time::Instant;
 
 use postgres::Client;
 
-use super::connect::Given;
-use super::connect::Session;
 use super::shape::Form;
 use super::sql::Statements;
 use crate::fault::Fault;
@@ -18,6 +16,8 @@ use crate::port::store::Page;
 use crate::port::store::Value;
 use crate::port::store::Writer;
 use crate::port::store::Written;
+use crate::postgresql::Given;
+use crate::postgresql::Session;
 use postgres::types::Type;
 
 /// No row is to be locked for longer; the pace keeps well below.

@@ -43,7 +43,7 @@ pub(super) fn fault(doing: String, error: &Error) -> Fault {
     let why = said(error);
     let Some(code) = error.code() else {
         return Fault::retry(doing, why)
-            .hint("is the server up, and does it answer at the host and port of the store's `url`?");
+            .hint("is the server up, and does it answer at the host and port of its `url`?");
     };
     if is_lost(error) {
         return Fault::retry(doing, why)
@@ -61,16 +61,15 @@ pub(super) fn fault(doing: String, error: &Error) -> Fault {
         code if *code == SqlState::TOO_MANY_CONNECTIONS => Fault::retry(doing, why)
             .hint("the server has no connection left: raise `max_connections` or the pooler's limit, or wait"),
         code if *code == SqlState::INSUFFICIENT_PRIVILEGE => {
-            Fault::ask_operator(doing, why).hint("grant the role of the store's `url` what is missing")
+            Fault::ask_operator(doing, why).hint("grant the role of its `url` what is missing")
         }
         code if *code == SqlState::READ_ONLY_SQL_TRANSACTION => Fault::ask_operator(doing, why)
-            .hint("the server is a replica or its default is read-only: name the primary in the store's `url`"),
+            .hint("the server is a replica or its default is read-only: name the primary in its `url`"),
         code if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-            Fault::ask_operator(doing, why)
-                .hint("the login of the store's `url` is refused: check its user and password")
+            Fault::ask_operator(doing, why).hint("the login of its `url` is refused: check its user and password")
         }
         code if *code == SqlState::INVALID_CATALOG_NAME => {
-            Fault::ask_operator(doing, why).hint("the database of the store's `url` is not on that server")
+            Fault::ask_operator(doing, why).hint("the database of its `url` is not on that server")
         }
         code if *code == SqlState::DISK_FULL => Fault::ask_operator(doing, why).hint("make room on the server's disk"),
         code if code.code().starts_with("23") => Fault::ask_operator(doing, why).hint(

@@ -1,4 +1,8 @@
-//! Connections: by an address that may be a secret, verified where they leave the machine, kept for the next question.
+//! Connections to PostgreSQL, for the store and the home: by an address that may be a secret, verified where they leave the
+//! machine, kept for the next question; and what the server says, sorted by who can mend it.
+//! Never here: a statement about anybody's tables, and a state of a session that outlives a transaction.
+
+mod trouble;
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -17,7 +21,6 @@ use postgres::types::ToSql;
 use postgres::types::Type;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::trouble;
 use crate::disk::crash;
 use crate::fault::Fault;
 use crate::policy::meant::Address;
@@ -28,7 +31,7 @@ use crate::tls;
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How often a question is asked anew after its connection was lost or another transaction was in the way.
-pub(super) const ASKED_MAX: u32 = 5;
+pub(crate) const ASKED_MAX: u32 = 5;
 /// How many connections wait for the next question.
 const KEPT: usize = 4;
 /// What holds in each of our transactions: nobody waits for us for long, and what is committed is on the disk.
@@ -36,7 +39,7 @@ const LIMITS: &str =
     "SET LOCAL lock_timeout = '10s'; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = ";
 
 /// A parameter and its type.
-pub(super) type Given<'a> = (&'a (dyn ToSql + Sync), Type);
+pub(crate) type Given<'a> = (&'a (dyn ToSql + Sync), Type);
 
 /// How to log in.
 pub struct Login {
@@ -49,19 +52,20 @@ pub struct Login {
 }
 
 /// Where the database is.
-pub(super) struct Server {
+pub(crate) struct Server {
     name: String,
     login: Login,
     kept: Mutex<Vec<Client>>,
 }
 
 impl Server {
-    pub(super) fn new(name: &str, login: Login) -> Self {
-        Self { name: name.to_owned(), login, kept: Mutex::default() }
+    /// The server of this login. Messages call it by `name`, as "store `app`": an address may hold a password.
+    pub(crate) fn new(name: impl Into<String>, login: Login) -> Self {
+        Self { name: name.into(), login, kept: Mutex::default() }
     }
 
     /// A connection, an old one where one is left.
-    pub(super) fn session(self: &Arc<Self>) -> Result<Session, Fault> {
+    pub(crate) fn session(self: &Arc<Self>) -> Result<Session, Fault> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let client = match kept.filter(|client| !client.is_closed()) {
             Some(client) => client,
@@ -71,7 +75,7 @@ impl Server {
     }
 
     fn connect(&self) -> Result<Client, Fault> {
-        let doing = format!("connect to store `{}`", self.name);
+        let doing = format!("connect to {}", self.name);
         let config = self.config(&doing)?;
         let plain = config.get_ssl_mode() == SslMode::Disable;
         let connected = if plain {
@@ -128,19 +132,19 @@ fn pause(asked: u32) {
 }
 
 /// A connection in use.
-pub(super) struct Session {
+pub(crate) struct Session {
     server: Arc<Server>,
     client: Option<Client>,
 }
 
 impl Session {
-    /// The store's name, in backticks.
-    pub(super) fn shown(&self) -> String {
-        format!("store `{}`", self.server.name)
+    /// What the server is called.
+    pub(crate) fn shown(&self) -> String {
+        self.server.name.clone()
     }
 
     /// What the server said while we were `doing` something.
-    pub(super) fn fault(&self, doing: &str, error: &postgres::Error) -> Fault {
+    pub(crate) fn fault(&self, doing: &str, error: &postgres::Error) -> Fault {
         trouble::fault(format!("{doing} of {}", self.shown()), error)
     }
 
@@ -153,12 +157,12 @@ impl Session {
     }
 
     /// The rows of a statement that only reads; asked anew where the connection was lost.
-    pub(super) fn query(&mut self, doing: &str, query: &str, given: &[Given<'_>]) -> Result<Vec<Row>, Fault> {
+    pub(crate) fn query(&mut self, doing: &str, query: &str, given: &[Given<'_>]) -> Result<Vec<Row>, Fault> {
         self.patiently(doing, |client| client.query_typed(query, given))
     }
 
     /// Does `work` in one transaction; all of it anew where the connection was lost or another transaction was in the way.
-    pub(super) fn transaction<T>(
+    pub(crate) fn transaction<T>(
         &mut self,
         doing: &str,
         within: Duration,
@@ -201,13 +205,13 @@ impl Session {
     }
 
     /// Begins a transaction that is not repeated by us.
-    pub(super) fn begin(&mut self, doing: &str, within: Duration) -> Result<(), Fault> {
+    pub(crate) fn begin(&mut self, doing: &str, within: Duration) -> Result<(), Fault> {
         let begun = self.client()?.batch_execute(&begin(within));
         begun.map_err(|error| self.fault(doing, &error))
     }
 
     /// Does something inside the transaction that was begun.
-    pub(super) fn inside<T>(
+    pub(crate) fn inside<T>(
         &mut self,
         doing: &str,
         work: impl FnOnce(&mut Client) -> Result<T, postgres::Error>,
@@ -219,7 +223,7 @@ impl Session {
     }
 
     /// Ends what was begun without a trace, by ending the connection: nothing can go wrong then.
-    pub(super) fn abandon(&mut self) {
+    pub(crate) fn abandon(&mut self) {
         self.client = None;
     }
 }
