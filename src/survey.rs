@@ -18,6 +18,9 @@ use crate::inventory::key::Unreachable;
 use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::Name;
+use crate::model::State;
+use crate::model::Version;
+use crate::model::VersionId;
 use crate::policy::Policy;
 use crate::policy::Project;
 use crate::policy::meant::Fleet;
@@ -136,6 +139,7 @@ impl Asking<'_> {
                 Err(fault) => seen.unreachable.push(unreachable(format!("fleet `{name}`"), fault)),
             }
         }
+        recall(&mut seen);
         seen
     }
 
@@ -209,6 +213,21 @@ impl Asking<'_> {
     }
 }
 
+/// What a backend that remembers nothing cannot show: a version that lies there may have been current, and then somebody may
+/// have sealed under it. Our journal or the values themselves know.
+fn recall(seen: &mut KeySeen) {
+    if seen.able.is_none_or(|able| able.remembers) {
+        return;
+    }
+    let counted = || seen.stores.values().filter_map(|store| store.census.as_ref());
+    for version in seen.key.versions.iter_mut().filter(|version| version.state == State::Staged) {
+        let was_current = seen.past.current_since.contains_key(&version.id);
+        if was_current || counted().any(|census| census.of(&version.id) > 0) {
+            version.state = State::DecryptOnly;
+        }
+    }
+}
+
 /// A key's versions with the words by which a store may write them down.
 #[must_use]
 pub fn versions(key: &crate::model::Key) -> Versions {
@@ -243,14 +262,19 @@ fn drift(look: &Look, past: &Past) -> Vec<Drift> {
     if past.known.is_empty() || past.open_run.is_some() {
         return drift;
     }
-    let strangers = look.key.versions.iter().filter(|version| !past.known.contains(&version.id));
+    let ended = |id: &VersionId| past.ended.contains(id);
+    // A version that we ended and that is there again came out of a backup.
+    let strange = |version: &&Version| {
+        !past.known.contains(&version.id) || ended(&version.id) && version.state != State::Destroyed
+    };
+    let strangers = look.key.versions.iter().filter(strange);
     drift.extend(strangers.map(|version| Drift::VersionAppeared { version: version.id.clone() }));
     if let (Some(from), Some(current)) = (&past.left_current, look.key.current())
         && *from != current.id
     {
         drift.push(Drift::CurrentMoved { from: from.clone(), to: current.id.clone() });
     }
-    let gone = past.known.iter().filter(|id| look.key.version(id).is_none());
+    let gone = past.known.iter().filter(|id| look.key.version(id).is_none() && !ended(id));
     let gone = gone.filter(|id| !drift.iter().any(|d| matches!(d, Drift::MaterialGone { version } if version == *id)));
     let gone: Vec<Drift> = gone.map(|version| Drift::MaterialGone { version: version.clone() }).collect();
     drift.extend(gone);

@@ -9,6 +9,7 @@ use crate::model::Fingerprint;
 use crate::model::Hour;
 use crate::model::Key;
 use crate::model::State;
+use crate::model::Version;
 use crate::model::VersionId;
 use crate::policy::meant::key::Algorithm;
 use crate::port::backend::Backend;
@@ -30,6 +31,7 @@ pub fn holds(backend: &dyn Backend, at: &str) -> Result<(), String> {
     let second = case.adding()?;
     law("an id is never given twice", first != second)?;
     case.switching(&second)?;
+    case.is_not_staged(&first)?;
     case.going_back(&first, &second)?;
     case.disabling(&first, &second)?;
     case.destroying(&first, &second)?;
@@ -80,11 +82,24 @@ impl Case<'_> {
     }
 
     fn as_expected(&self, after: &str) -> Result<(), String> {
+        // A place that keeps no books shows what lies there: nothing that ended, and not what was ever current.
+        let shown = |version: &&Version| self.able.remembers || version.state != State::Destroyed;
+        let state = |state: State| match state {
+            State::DecryptOnly if !self.able.remembers => State::Staged,
+            other => other,
+        };
         let short = |key: &Key| -> Vec<(VersionId, State, Option<Fingerprint>)> {
-            key.versions.iter().map(|v| (v.id.clone(), v.state, v.fingerprint.clone())).collect()
+            let versions = key.versions.iter().filter(shown);
+            versions.map(|v| (v.id.clone(), state(v.state), v.fingerprint.clone())).collect()
         };
         let (found, wanted) = (short(&self.look()?), short(&self.key));
         if found == wanted { Ok(()) } else { Err(format!("broken: after {after}: {found:?}, not {wanted:?}")) }
+    }
+
+    /// A version that was never current is staged where it lies there, and one that was current before another is not.
+    fn is_not_staged(&self, id: &VersionId) -> Result<(), String> {
+        let state = self.look()?.version(id).map(|version| version.state);
+        law("what was current before the current one is not staged", state == Some(State::DecryptOnly))
     }
 
     fn refuses(&self, name: &str, change: &Change) -> Result<(), String> {
@@ -93,6 +108,9 @@ impl Case<'_> {
     }
 
     fn adding(&mut self) -> Result<VersionId, String> {
+        // As our journal does for whoever cannot remember.
+        let given: Vec<VersionId> = self.key.versions.iter().map(|version| version.id.clone()).collect();
+        self.backend.reserve(self.at, &given);
         let prepared = self.backend.prepare(self.at, Algorithm::Aes256).map_err(say)?;
         self.as_expected("choosing a version")?;
         let add = prepared.add(self.able.promotes);
@@ -108,8 +126,12 @@ impl Case<'_> {
             let rival = Change::Add { version: id.clone(), fingerprint: Some(rival), promotes: self.able.promotes };
             self.refuses("another's version is not ours", &rival)?;
         }
-        let born = self.look()?.version(&id).and_then(|version| version.born);
-        law("a version knows when it was made", born.is_some())?;
+        let made = self.look()?.version(&id).cloned();
+        law(
+            "a version knows when it was made",
+            !self.able.remembers || made.as_ref().is_some_and(|v| v.born.is_some()),
+        )?;
+        law("a new version is staged, or current at once", made.is_some_and(|v| v.state != State::DecryptOnly))?;
         if let (Reopens::Local, Some(made)) = (self.able.reopens, &prepared.material) {
             let material = self.backend.material(self.at, &id).map_err(say)?;
             law("material is what was prepared", material.same(made))?;

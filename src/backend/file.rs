@@ -157,6 +157,7 @@ impl Backend for KeyFiles {
             reopens: Reopens::Local,
             fingerprints: Fingerprints::Bytes,
             marks: true,
+            remembers: true,
         }
     }
 

@@ -11,6 +11,7 @@ use crate::model::Fingerprint;
 use crate::model::Hour;
 use crate::model::Key;
 use crate::model::State;
+use crate::model::Version;
 use crate::model::VersionId;
 use crate::policy::meant::key::Algorithm;
 use crate::port::backend::Backend;
@@ -58,6 +59,7 @@ impl Memory {
             reopens: Reopens::Local,
             fingerprints: Fingerprints::Bytes,
             marks: true,
+            remembers: true,
         })
     }
 
@@ -136,6 +138,24 @@ impl Memory {
     }
 }
 
+/// What a place without books shows of a key: what is current, what came before it and what lies beside it.
+fn forget(key: &Key) -> Key {
+    let there = key.versions.iter().filter(|version| version.state != State::Destroyed);
+    let current = key.versions.iter().position(|version| version.state == State::Current);
+    let state = |version: &Version| match version.state {
+        State::Staged | State::DecryptOnly => {
+            let at = key.versions.iter().position(|other| other.id == version.id);
+            if at < current { State::DecryptOnly } else { State::Staged }
+        }
+        other => other,
+    };
+    let shown = |version: &Version| Version {
+        fingerprint: version.fingerprint.clone(),
+        ..Version::new(version.id.clone(), state(version))
+    };
+    Key { versions: there.map(shown).collect() }
+}
+
 impl Backend for Memory {
     fn world(&self) -> Result<String, Fault> {
         self.trouble.call("ask the backend who it is", || Ok("memory".to_owned()))
@@ -150,7 +170,8 @@ impl Backend for Memory {
             let places = self.places();
             let Some(place) = places.get(at) else { return Ok(Look::default()) };
             let algorithms = place.versions.iter().map(|(id, (algorithm, _))| (id.clone(), *algorithm)).collect();
-            Ok(Look { key: place.key.clone(), algorithms, ..Look::default() })
+            let key = if self.able.remembers { place.key.clone() } else { forget(&place.key) };
+            Ok(Look { key, algorithms, ..Look::default() })
         })
     }
 
@@ -238,7 +259,7 @@ mod tests {
     /// Every mix of what a backend can do.
     fn every_able() -> Vec<Able> {
         let mut all = Vec::new();
-        for bits in 0..16_u8 {
+        for bits in 0..32_u8 {
             let bit = |n: u8| bits & (1 << n) != 0;
             for disables in [Disables::Each, Disables::Floor, Disables::No] {
                 for (reopens, fingerprints) in
@@ -253,6 +274,7 @@ mod tests {
                         reopens,
                         fingerprints,
                         marks: true,
+                        remembers: bit(4),
                     });
                 }
             }

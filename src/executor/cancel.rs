@@ -137,8 +137,9 @@ fn unused(unit: &Unit, at: usize, standing: &Standing, made: &VersionId, place: 
         let writes = match &step.part {
             Part::Rewrap { .. } | Part::Sweep { .. } | Part::Point { .. } | Part::Close => true,
             Part::Restart { why: Why::Follow, .. } => true,
-            // The backend shows whether its own switch took: the version is staged, so it did not.
-            Part::Switch => false,
+            // The backend shows whether its own switch took: the version is staged, so it did not. One that keeps no books shows
+            // only where the pointer stands now.
+            Part::Switch => matches!(stands, Stands::Done { .. }),
             _ => step.turn,
         };
         if writes && *stands != Stands::Pending {

@@ -1,6 +1,7 @@
 //! One step's surroundings: its key, the versions it is about, and what templates may ask for.
 
 use crate::fault::Fault;
+use crate::inventory::Able;
 use crate::journal::Standing;
 use crate::journal::StepName;
 use crate::model::Fingerprint;
@@ -186,8 +187,8 @@ pub fn same_world(plan: &Plan, world: &dyn World) -> Result<(), Fault> {
             continue;
         }
         let seen = backend.look(&key.at)?;
-        differences
-            .extend(differ(&planned.base.key, &seen.key).into_iter().map(|text| format!("`{}`: {text}", planned.name)));
+        let found = differ(&planned.base.able, &planned.base.key, &seen.key);
+        differences.extend(found.into_iter().map(|text| format!("`{}`: {text}", planned.name)));
         let policy = plan.policies.iter().find(|policy| policy.name == *planned.name.policy());
         let seen = |name: &Name| policy.and_then(|p| p.stores.get(name)).is_some_and(|s| s.place != Place::Unseen);
         for (name, known) in planned.base.stores.iter().filter(|(name, _)| seen(name)) {
@@ -206,15 +207,16 @@ pub fn same_world(plan: &Plan, world: &dyn World) -> Result<(), Fault> {
     Err(fault.hint("nothing was changed; draw a new plan with `keyrota plan -o FILE`"))
 }
 
-/// What is not the same about two keys, in words.
+/// What is not the same about two keys, in words, as far as a backend that can do this much shows it.
 #[must_use]
-pub fn differ(expected: &Key, seen: &Key) -> Vec<String> {
+pub fn differ(able: &Able, expected: &Key, seen: &Key) -> Vec<String> {
     let mut differences = Vec::new();
     for version in &expected.versions {
         match seen.version(&version.id) {
+            None if able.may_show(version.state, None) => {}
             None => differences.push(format!("version `{}` is gone", version.id)),
             Some(other) => {
-                if other.state != version.state {
+                if !able.may_show(version.state, Some(other.state)) {
                     differences.push(format!("version `{}` is {} and was {}", version.id, other.state, version.state));
                 }
                 if other.fingerprint != version.fingerprint && version.fingerprint.is_some() {

@@ -7,6 +7,7 @@ use crate::executor::perform::Outcome;
 use crate::executor::scene::Scene;
 use crate::executor::scene::differ;
 use crate::fault::Fault;
+use crate::inventory::Able;
 use crate::journal::Facts;
 use crate::journal::Mark;
 use crate::journal::StepRecord;
@@ -85,7 +86,7 @@ fn wanted(scene: &Scene<'_>) -> Result<Change, Fault> {
 /// Whether an earlier attempt of this act has left the world as the act would.
 pub(super) fn is_done(world: &dyn World, scene: &Scene<'_>) -> Result<bool, Fault> {
     let seen = world.backend(scene.name(), &scene.key.backend)?.look(&scene.key.at)?.key;
-    Ok(scene.expected.after(&wanted(scene)?).is_ok_and(|after| differ(&after, &seen).is_empty()))
+    Ok(scene.expected.after(&wanted(scene)?).is_ok_and(|after| differ(able(scene), &after, &seen).is_empty()))
 }
 
 /// Switches, disables, enables or destroys.
@@ -103,7 +104,7 @@ fn make(executor: &Executor<'_, '_>, scene: &Scene<'_>, change: Change) -> Resul
     let seen = backend.look(&scene.key.at)?.key;
     let after = scene.expected.after(&change);
     // As we left it, or as an earlier attempt of this act left it; the backend sees to the rest.
-    if after.is_err() || !differ(after.as_ref().unwrap_or(&scene.expected), &seen).is_empty() {
+    if after.is_err() || !differ(able(scene), after.as_ref().unwrap_or(&scene.expected), &seen).is_empty() {
         unchanged(scene, &scene.expected, &seen)?;
     }
     backend.change(&scene.key.at, &change, None, executor.desk.now()).map_err(|failed| told(scene, failed))?;
@@ -122,9 +123,13 @@ fn taken(executor: &Executor<'_, '_>, scene: &Scene<'_>, change: &Change) -> Res
     Ok(Outcome::Done { facts, change: vec![(scene.name().clone(), change.clone())] })
 }
 
+fn able<'a>(scene: &Scene<'a>) -> &'a Able {
+    &scene.planned.base.able
+}
+
 /// Refuses a world that somebody else has changed.
 fn unchanged(scene: &Scene<'_>, expected: &Key, seen: &Key) -> Result<(), Fault> {
-    let differences = differ(expected, seen);
+    let differences = differ(able(scene), expected, seen);
     if differences.is_empty() {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! What a backend can do. Planning reads these and never an adapter's name.
 
+use crate::model::State;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -23,6 +24,33 @@ pub struct Able {
     pub fingerprints: Fingerprints,
     /// Whether an `add` can be told from a rival's by a mark of ours.
     pub marks: bool,
+    /// Whether it keeps dates, ended versions, and which version was ever current. Where it does not, a look shows what lies
+    /// there, and our journal alone remembers the rest.
+    #[serde(default = "remembers", skip_serializing_if = "is_so")]
+    pub remembers: bool,
+}
+
+impl Able {
+    /// Whether a version that should stand in one state may be the one that a look shows in another (or not at all): a place
+    /// that remembers nothing shows what is current and what lies there beside it, and no more.
+    #[must_use]
+    pub fn may_show(&self, should: State, seen: Option<State>) -> bool {
+        let beside = |state| matches!(state, State::Staged | State::DecryptOnly);
+        match seen {
+            None => should == State::Destroyed && !self.remembers,
+            Some(seen) => should == seen || !self.remembers && beside(should) && beside(seen),
+        }
+    }
+}
+
+/// What a plan need not say: most backends keep books.
+const fn remembers() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_so(said: &bool) -> bool {
+    *said
 }
 
 /// How versions are disabled.

@@ -70,6 +70,9 @@ pub struct Past {
     /// When each version was disabled by us.
     #[serde(default)]
     pub retired_at: BTreeMap<VersionId, Hour>,
+    /// The versions whose material we ended: a backend that keeps no books shows them no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended: Vec<VersionId>,
     /// When each version was last verified clean (nothing under it).
     #[serde(default)]
     pub clean_at: BTreeMap<VersionId, Hour>,

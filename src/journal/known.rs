@@ -300,6 +300,7 @@ impl Known {
             open_run: self.open_run.as_ref().map(ToString::to_string),
             current_since: self.current_since.clone(),
             retired_at: self.retired_at.clone(),
+            ended: self.destroyed_at.keys().cloned().collect(),
             clean_at: self.versions.iter().filter_map(|id| Some((id.clone(), self.clean_at(id)?))).collect(),
             known: self.versions.clone(),
             left_current: self.left_current.clone(),

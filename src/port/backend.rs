@@ -32,6 +32,10 @@ pub trait Backend {
     /// know the run has lost its journal, or is another's.
     fn sign_as(&self, _run: &str) {}
 
+    /// From here on none of these ids is chosen for a new version: they were given before. For a place that cannot know what
+    /// was there; one that keeps its own books passes it over.
+    fn reserve(&self, _at: &str, _given: &[VersionId]) {}
+
     /// What stands at a place. Reads only.
     ///
     /// # Errors
