@@ -1,9 +1,11 @@
-//! Questions by HTTP: the only room that asks one, for checks and for proofs. GET only; TLS verified; no proxy of the
-//! environment's; redirects within the same host only; a time limit and a cap on what is read.
+//! HTTP: the only room that speaks it. [`get`] asks for a page, for checks and for proofs; [`call`] is what clients of servers
+//! are built on. TLS verified; no proxy of the environment's; no redirect to another host; a time limit and a cap on what is read.
 //! Never here: what an answer means.
 
 #[cfg(feature = "http")]
 mod ask;
+#[cfg(feature = "http")]
+pub mod call;
 
 use crate::fault::Fault;
 use crate::secret::Secret;

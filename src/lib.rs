@@ -37,6 +37,8 @@ pub mod http;
 pub mod inventory;
 pub mod journal;
 pub mod model;
+#[cfg(feature = "openbao")]
+pub mod openbao;
 pub mod plan;
 pub mod pointer;
 pub mod policy;

@@ -19,8 +19,11 @@ use ureq::http::StatusCode;
 use ureq::http::Uri;
 use ureq::http::header::LOCATION;
 use ureq::tls::TlsConfig;
+use ureq::tls::TlsConfigBuilder;
 
 const REDIRECTS_MAX: u32 = 5;
+/// Open connections that wait for the next call.
+const CONNECTIONS_KEPT_MAX: usize = 16;
 
 /// Asks; see [`crate::http::get`].
 pub(super) fn get(doing: &str, url: &str, headers: &[(String, Secret)], within: Duration) -> Result<Reply, Fault> {
@@ -29,7 +32,7 @@ pub(super) fn get(doing: &str, url: &str, headers: &[(String, Secret)], within: 
     if !matches!(at.scheme_str(), Some("http" | "https")) || at.host().is_none_or(str::is_empty) {
         return Err(wrong("is no address of a web server"));
     }
-    let agent = agent();
+    let agent = agent(TlsConfig::builder());
     let begun = Instant::now();
     for _ in 0..=REDIRECTS_MAX {
         let left = within.saturating_sub(begun.elapsed());
@@ -42,14 +45,17 @@ pub(super) fn get(doing: &str, url: &str, headers: &[(String, Secret)], within: 
     Err(wrong(&format!("redirects more than {REDIRECTS_MAX} times")))
 }
 
-fn agent() -> Agent {
+/// An agent that trusts whom `tls` trusts.
+pub(super) fn agent(tls: TlsConfigBuilder) -> Agent {
     // The environment names a proxy only by accident; redirects are ours to judge; an error status is an answer.
     Agent::config_builder()
         .proxy(None)
-        .tls_config(TlsConfig::builder().unversioned_rustls_crypto_provider(tls::provider()).build())
+        .tls_config(tls.unversioned_rustls_crypto_provider(tls::provider()).build())
         .max_redirects(0)
         .http_status_as_error(false)
         .user_agent("keyrota")
+        .max_idle_connections(CONNECTIONS_KEPT_MAX)
+        .max_idle_connections_per_host(CONNECTIONS_KEPT_MAX)
         .build()
         .into()
 }

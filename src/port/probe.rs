@@ -31,4 +31,12 @@ pub trait Secrets: Send + Sync {
     /// # Errors
     /// It cannot be read, or not safely.
     fn reveal(&self, source: &Source) -> Result<Secret, Fault>;
+
+    /// The value of something that others on this machine may read too: a certificate, the token that a pod is given.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn read(&self, source: &Source) -> Result<Secret, Fault> {
+        self.reveal(source)
+    }
 }

@@ -7,12 +7,16 @@ use crate::fault::Fault;
 use crate::port::probe::Secrets;
 use crate::secret::Secret;
 use crate::secret::Source;
+use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// How long a command that prints a secret may take.
 const WITHIN: Duration = Duration::from_secs(60);
+/// No certificate with its chain and no list of authorities is larger.
+const OPEN_BYTES_MAX: u64 = 1 << 20;
 
 /// Reads secrets for one project.
 pub struct Revealer<V> {
@@ -48,6 +52,22 @@ impl<V: Fn(&str) -> Option<Vec<u8>> + Send + Sync> Secrets for Revealer<V> {
             return Err(Fault::ask_operator(&doing, "there is nothing in it"));
         }
         Ok(secret)
+    }
+
+    fn read(&self, source: &Source) -> Result<Secret, Fault> {
+        let Source::File(path) = source else { return self.reveal(source) };
+        let doing = format!("read {source}");
+        let failed = |error| Fault::io(&doing, &error);
+        let file = File::open(self.runner.root().join(path)).map_err(failed)?;
+        let mut bytes = Zeroizing::new(Vec::new());
+        file.take(OPEN_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+        match u64::try_from(bytes.len()) {
+            Ok(0) => Err(Fault::ask_operator(&doing, "there is nothing in it")),
+            Ok(length) if length <= OPEN_BYTES_MAX => {
+                Ok(without_newline(&Secret::from_vec(std::mem::take(&mut *bytes))))
+            }
+            _ => Err(Fault::ask_operator(&doing, "it is larger than any certificate or token")),
+        }
     }
 }
 

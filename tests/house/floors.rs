@@ -5,7 +5,7 @@ use super::tree::Source;
 
 /// The rooms and their floors, in tens; the ones order rooms of one floor that build on each other (`disk` on
 /// `secret`, `policy` on `envelope`). A room uses lower numbers only.
-const ROOMS: [(&str, u8); 33] = [
+const ROOMS: [(&str, u8); 34] = [
     ("digest", 0),
     ("fault", 0),
     ("template", 0),
@@ -32,6 +32,7 @@ const ROOMS: [(&str, u8); 33] = [
     ("http", 62),
     ("tls", 61),
     ("postgresql", 62),
+    ("openbao", 63),
     ("backend", 70),
     ("store", 70),
     ("fleet", 70),
