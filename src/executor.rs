@@ -3,6 +3,7 @@
 //! Never here: deciding what comes next, drawing plans, naming an adapter.
 
 pub mod along;
+pub mod asking;
 mod batch;
 pub mod cancel;
 mod counting;

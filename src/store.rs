@@ -6,5 +6,6 @@ mod contract;
 pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod served;
 pub mod sqlite;
 pub mod unseen;

@@ -32,6 +32,7 @@ use crate::port::backend::Look;
 use crate::port::facts::Facts;
 use crate::port::store::Block;
 use crate::port::store::Versions;
+use crate::port::store::service::Asked;
 use crate::port::world::World;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -163,6 +164,18 @@ impl Asking<'_> {
         }
         let port = self.world.store(self.name, name)?;
         let world = self.world_of(port)?;
+        if let Some(service) = port.service() {
+            let census = match self.depth {
+                Depth::Glance => None,
+                Depth::Count => {
+                    let asked = Asked::new(name, service, key, &versions(key))?;
+                    Some(Census { at: Some(self.hour), ..asked.census(&asked.call(None, true)?) })
+                }
+            };
+            // Whatever seals through one service seals in one place.
+            let blocks = vec![format!("{world}/{}", service.method())];
+            return Ok(StoreSeen { blocks, world, mover: port.mover(), atomic: false, census });
+        }
         let blocks = Block::all(&store.sealed, self.key.each.as_deref(), &versions(key))?;
         let census = match self.depth {
             Depth::Glance => None,

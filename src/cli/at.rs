@@ -2,6 +2,7 @@
 
 use crate::cli::exit::Fail;
 use crate::cli::wire::Wired;
+use crate::executor::asking;
 use crate::executor::rewrap;
 use crate::executor::rewrap::Flow;
 use crate::executor::rewrap::Progress;
@@ -12,6 +13,7 @@ use crate::fault::Fault;
 use crate::model::Key;
 use crate::model::KeyName;
 use crate::model::Name;
+use crate::model::VersionId;
 use crate::policy::Policy;
 use crate::policy::meant;
 use crate::port::backend::Failed;
@@ -38,6 +40,8 @@ pub(super) struct Walked {
     pub(super) blocks: Vec<Verified>,
     /// Every value that does not open.
     pub(super) unopened: Vec<Quarantined>,
+    /// Where its service was asked instead, and opened nothing of what is under this version.
+    pub(super) asked: Option<VersionId>,
 }
 
 /// Opens everything that a key seals and that we can see. Changes nothing.
@@ -53,12 +57,20 @@ pub(super) fn walk(
     let Some(any) = versions.current().or_else(|| versions.versions.first()) else { return Ok(Vec::new()) };
     let mut all = Vec::new();
     for lot in values::lots_of(world, policy, name, key, versions, &any.id)? {
+        if let Some(asked) = &lot.asked {
+            let answer = asked.call(None, true)?;
+            let census = asked.census(&answer);
+            let block = Verified { census, unopened: answer.failed, ..Verified::default() };
+            let unopened = asking::unmoved(asked, &answer);
+            all.push(Walked { store: lot.name, blocks: vec![block], unopened, asked: Some(answer.target) });
+            continue;
+        }
         for block in &lot.job.blocks {
             lot.store.fit(block)?;
         }
         let mut seen = Seen { stop, unopened: Vec::new() };
         let blocks = rewrap::verify(lot.store, &lot.job, &lot.ring, None, &mut seen)?;
-        all.push(Walked { store: lot.name, blocks, unopened: seen.unopened });
+        all.push(Walked { store: lot.name, blocks, unopened: seen.unopened, asked: None });
     }
     Ok(all)
 }

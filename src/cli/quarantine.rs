@@ -184,17 +184,17 @@ fn retry(folder: &Path, only: Option<&KeyName>, console: &mut Console) -> Result
         let (policy, key) = project::key(&read.project, name)?;
         let seen = at::look(&wired, name, key)?;
         let mut shut: BTreeSet<Place> = BTreeSet::new();
-        let mut walked: BTreeSet<Name> = BTreeSet::new();
+        let mut walked: BTreeMap<Name, Option<VersionId>> = BTreeMap::new();
         for store in at::walk(&wired, policy, name, key, &seen, &stop)? {
             if store.blocks.iter().any(|block| block.stopped) {
                 return Err(Fail::refused("it was stopped before its end", "nothing was settled; run it again"));
             }
             shut.extend(store.unopened.iter().map(|value| values::place(&store.store, value)));
-            walked.insert(store.store);
+            walked.insert(store.store, store.asked);
         }
-        settled.extend(
-            waiting.iter().filter(|one| one.key == *name && walked.contains(&one.at.store) && !shut.contains(&one.at)),
-        );
+        // A service opens nothing of what is under the version that it moves to: that it names no failure says nothing then.
+        let looked = |one: &&Waiting| walked.get(&one.at.store).is_some_and(|to| to.is_none() || *to != one.names);
+        settled.extend(waiting.iter().filter(|one| one.key == *name && !shut.contains(&one.at)).filter(looked));
     }
     let events = settled.iter().map(|one| {
         let (key, at) = (one.key.clone(), one.at.clone());

@@ -60,6 +60,9 @@ struct StoreTold {
     strange: u64,
     values: Vec<Quarantined>,
     stopped: bool,
+    /// The version that its service moves to, where that was asked instead of opening anything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<VersionId>,
 }
 
 pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<Exit, Fail> {
@@ -126,6 +129,7 @@ impl StoreTold {
             under: BTreeMap::new(),
             strange: 0,
             stopped: false,
+            asked: walked.asked,
             store: walked.store,
             values: walked.unopened,
         };
@@ -140,6 +144,10 @@ impl StoreTold {
             }
         }
         told
+    }
+
+    fn counted(&self) -> u64 {
+        self.under.values().fold(self.strange, |sum, count| sum.saturating_add(*count))
     }
 
     fn bad(&self) -> bool {
@@ -162,12 +170,17 @@ fn print(key: &KeyTold, console: &mut Console) {
         }
         let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
         let stopped = if store.stopped { "; stopped before its end" } else { "" };
-        console.out(&format!("  `{}`: {}{counts}{stopped}", store.store, values(store.opened + store.unopened)));
+        let total = if store.asked.is_some() { store.counted() } else { store.opened + store.unopened };
+        console.out(&format!("  `{}`: {}{counts}{stopped}", store.store, values(total)));
+        if let Some(target) = &store.asked {
+            console.out(&format!("    by its service, which moves to `{target}` and opened none of what is under it"));
+        }
         if store.unopened > 0 {
             let accepted =
                 if store.accepted > 0 { format!(", {} of them accepted", store.accepted) } else { String::new() };
             let word = if store.unopened == 1 { "does" } else { "do" };
-            console.out(&format!("    {} {word} not open{accepted}", values(store.unopened)));
+            let fails = if store.asked.is_some() { "could not be moved" } else { &format!("{word} not open") };
+            console.out(&format!("    {} {fails}{accepted}", values(store.unopened)));
         }
         for value in store.values.iter().take(PRINTED_MAX) {
             console.out(&format!("      {}", visible(&value.to_string())));
@@ -190,8 +203,18 @@ fn sum(told: &[KeyTold], bad: bool, console: &mut Console) {
     let opened: u64 = stores().map(|store| store.opened).sum();
     let unopened: u64 = stores().map(|store| store.unopened).sum();
     let failed = told.iter().filter(|key| key.fault.is_some()).count();
+    let asked: u64 = stores().filter(|store| store.asked.is_some()).map(StoreTold::counted).sum();
     if !bad {
-        return console.out(&format!("Every value opens: {} of {}.", values(opened), count(told.len(), "key", "keys")));
+        let keys = count(told.len(), "key", "keys");
+        return console.out(&match (opened, asked) {
+            (_, 0) => format!("Every value opens: {} of {keys}.", values(opened)),
+            (0, _) => format!("Services name no failure: {} of {keys}, opened by nobody.", values(asked)),
+            _ => format!(
+                "Every value opens: {} of {keys}; services name no failure among {}.",
+                values(opened),
+                values(asked)
+            ),
+        });
     }
     let failed =
         if failed > 0 { format!("; {} could not be looked at", count(failed, "key", "keys")) } else { String::new() };

@@ -2,7 +2,6 @@
 
 use crate::digest::Digest;
 use crate::executor::Desk;
-use crate::executor::rewrap;
 use crate::executor::values;
 use crate::fault::Fault;
 use crate::journal::Event;
@@ -150,7 +149,7 @@ fn unused(unit: &Unit, at: usize, standing: &Standing, made: &VersionId, place: 
     let counted = values::lots_of(world, policy, name, key, versions, made).and_then(|lots| {
         let mut found = 0_u64;
         for lot in &lots {
-            for census in rewrap::recount(lot.store, &lot.job, &lot.ring)? {
+            for census in lot.recount()? {
                 let inexact = u64::from(!census.exact);
                 found = found.saturating_add(census.of(made)).saturating_add(census.strange).saturating_add(inexact);
             }

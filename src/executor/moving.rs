@@ -1,7 +1,10 @@
 //! Values moved: rounds that the journal and the screen follow, each going on from the data; and the closing round.
 
 use crate::executor::Executor;
+use crate::executor::asking;
+use crate::executor::asking::Went;
 use crate::executor::counting;
+use crate::executor::counting::Left;
 use crate::executor::keep::Keeper;
 use crate::executor::keep::keeper;
 use crate::executor::pace::Pacer;
@@ -14,11 +17,9 @@ use crate::executor::rewrap::Progress;
 use crate::executor::rewrap::Quarantined;
 use crate::executor::scene::Scene;
 use crate::executor::told::Told;
-use crate::executor::values::Lot;
 use crate::executor::values::lots;
 use crate::executor::values::place;
 use crate::fault::Fault;
-use crate::inventory::Mover;
 use crate::journal::Event;
 use crate::journal::Facts;
 use crate::journal::StepName;
@@ -102,10 +103,23 @@ pub(super) fn rewrap(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &
         Err(fault) => return Ok(fault.into()),
     };
     let (mut moved, mut rounds) = (0_u64, 0_u64);
-    // What a service moves was asked of it in a step of its own; here is only looked whether it has.
-    let theirs =
-        |lot: &&Lot<'_>| scene.step.part != Part::Rewrap { service: true } && lot.store.mover() == Mover::Itself;
-    for lot in lots.iter().filter(|lot| !theirs(lot)) {
+    for lot in &lots {
+        if let Some(asked) = &lot.asked {
+            // It is asked in a step of its own; the others only look whether it has.
+            if scene.step.part != (Part::Rewrap { service: true }) {
+                continue;
+            }
+            match asking::move_all(executor, scene, step, asked, &target)? {
+                Went::Done { moved: theirs, calls, census } => {
+                    moved = moved.saturating_add(theirs);
+                    rounds = rounds.max(calls);
+                    counting::count(executor, scene, lot, &[census])?;
+                }
+                Went::Stopped => return Ok(Outcome::Stopped),
+                Went::Failed(fault) => return Ok(fault.into()),
+            }
+            continue;
+        }
         let keeper = match keeper(executor, scene, &lot.name) {
             Ok(keeper) => keeper,
             Err(fault) => return Ok(fault.into()),
@@ -157,8 +171,8 @@ pub(super) fn close(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &S
         Outcome::Done { facts, change } => Ok(match counting::left(executor, scene)? {
             Ok(None) => Outcome::Done { facts, change },
             // A service moves what it left, and what it had under way lands, before anybody looks again.
-            Ok(Some(found)) if scene.by_service => Outcome::Late(found),
-            Ok(Some(fault)) | Err(fault) => Outcome::Failed(fault),
+            Ok(Some(Left { fault, stuck: false })) if scene.by_service => Outcome::Late(fault),
+            Ok(Some(Left { fault, .. })) | Err(fault) => Outcome::Failed(fault),
         }),
         other => Ok(other),
     }

@@ -140,8 +140,8 @@ pub(super) fn act(
         Part::Recount => {
             return Ok(match (counting::left(executor, scene)?, &scene.planned.kind) {
                 (Ok(None), _) => Outcome::done(),
-                (Ok(Some(found)), Kind::Destroy) => Outcome::Failed(found),
-                (Ok(Some(found)), _) => Outcome::Late(found),
+                (Ok(Some(found)), Kind::Destroy) => Outcome::Failed(found.fault),
+                (Ok(Some(found)), _) => Outcome::Late(found.fault),
                 (Err(fault), _) => Outcome::Failed(fault),
             });
         }

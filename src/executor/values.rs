@@ -1,6 +1,7 @@
 //! The values that a key seals, with the keys to open them; and the acts that only read them.
 
 use crate::executor::Executor;
+use crate::executor::asking;
 use crate::executor::counting::count;
 use crate::executor::keep::keeper;
 use crate::executor::perform::Outcome;
@@ -28,6 +29,7 @@ use crate::port::facts::Facts as VersionFacts;
 use crate::port::store::Block;
 use crate::port::store::Store;
 use crate::port::store::Versions;
+use crate::port::store::service::Asked;
 use crate::port::world::World;
 use std::sync::atomic::Ordering;
 
@@ -41,6 +43,21 @@ pub struct Lot<'a> {
     pub job: Job,
     /// The keys.
     pub ring: Ring,
+    /// Who is asked, where a service moves its own rows: then there are neither blocks nor keys.
+    pub asked: Option<Asked<'a>>,
+}
+
+impl Lot<'_> {
+    /// What is there, block by block; where a service moves its rows, by its own count.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn recount(&self) -> Result<Vec<Census>, Fault> {
+        match &self.asked {
+            Some(asked) => Ok(vec![asked.census(&asked.call(None, true)?)]),
+            None => rewrap::recount(self.store, &self.job, &self.ring),
+        }
+    }
 }
 
 /// Every store of a key that we move values in, with the keys of every version that opens.
@@ -75,6 +92,12 @@ pub fn lots_of<'a>(
         // What nobody sees is nobody's to move.
         let Some(meant) = policy.stores.get(sealed).filter(|store| store.place != Place::Unseen) else { continue };
         let store = world.store(name, sealed)?;
+        if let Some(service) = store.service() {
+            let asked = Some(Asked::new(sealed, service, seen, &versions)?);
+            let job = Job::new(Vec::new(), target.clone());
+            lots.push(Lot { name: sealed.clone(), store, job, ring: Ring::new(), asked });
+            continue;
+        }
         let blocks = Block::all(&meant.sealed, key.each.as_deref(), &versions)?;
         let mut ring = Ring::new();
         for version in seen.opening() {
@@ -86,7 +109,7 @@ pub fn lots_of<'a>(
             ring.add(&version.id, &material, &blocks)?;
         }
         let job = Job { atomic: meant.atomic, ..Job::new(blocks, target.clone()) };
-        lots.push(Lot { name: sealed.clone(), store, job, ring });
+        lots.push(Lot { name: sealed.clone(), store, job, ring, asked: None });
     }
     Ok(lots)
 }
@@ -108,7 +131,18 @@ pub(super) fn open(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result
         Err(fault) => return Ok(fault.into()),
     };
     let (mut opened, mut unopened) = (0_u64, 0_u64);
+    let mut told = Facts::new();
     for lot in &lots {
+        if let Some(asked) = &lot.asked {
+            let answer = match asking::ask(executor, scene, asked, (None, true), &old)? {
+                Ok(answer) => answer,
+                Err(fault) => return Ok(fault.into()),
+            };
+            told.insert("named by the service".into(), answer.there.into());
+            unopened = unopened.saturating_add(answer.failed);
+            count(executor, scene, lot, &[asked.census(&answer)])?;
+            continue;
+        }
         let mut quiet = Quiet { stop: executor.stop };
         match rewrap::verify(lot.store, &lot.job, &lot.ring, None, &mut quiet) {
             Err(fault) => return Ok(fault.into()),
@@ -125,18 +159,20 @@ pub(super) fn open(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result
             }
         }
     }
-    if opened == 0 && unopened > 0 {
+    if opened == 0 && unopened > 0 && told.is_empty() {
         let doing = format!("open what `{old}` of `{}` sealed", scene.name());
         let why = format!("none of {unopened} values opens");
         let hint = "the key at hand is not the one that sealed them, or the policy's seal or associated data is wrong";
         return Ok(Fault::give_up(doing, why).hint(hint).into());
     }
-    let mut facts = Facts::new();
-    facts.insert("opened".into(), opened.into());
-    if unopened > 0 {
-        facts.insert("did not open".into(), unopened.into());
+    // A service tells by their version's id how many there are; nobody opened them.
+    if opened > 0 || told.is_empty() {
+        told.insert("opened".into(), opened.into());
     }
-    Ok(Outcome::Done { facts, change: Vec::new() })
+    if unopened > 0 {
+        told.insert("did not open".into(), unopened.into());
+    }
+    Ok(Outcome::Done { facts: told, change: Vec::new() })
 }
 
 /// Who follows a walk that changes nothing.

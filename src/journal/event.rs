@@ -144,6 +144,26 @@ pub enum Event {
         /// The values that did not open.
         quarantined: u64,
     },
+    /// A service was asked about values that it moves itself, and answered.
+    Asked {
+        /// The key that sealed them.
+        key: KeyName,
+        /// Where.
+        store: Name,
+        /// The part of it that the call was for; nothing: everything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scope: Option<String>,
+        /// Whether it only looked.
+        dry_run: bool,
+        /// The version that it moves to.
+        target: VersionId,
+        /// Rows that it moved, or would.
+        moved: u64,
+        /// Rows that were there already, by the version's id.
+        there: u64,
+        /// Rows that it could not move.
+        failed: u64,
+    },
     /// Somebody signed a plan.
     Approval {
         /// The plan's id.

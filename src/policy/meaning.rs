@@ -8,6 +8,7 @@ pub(super) mod fleet;
 pub(super) mod key;
 pub(super) mod leaf;
 pub(super) mod proof;
+pub(super) mod service;
 pub(super) mod settings;
 pub(super) mod store;
 

@@ -3,6 +3,7 @@
 
 pub mod block;
 pub mod page;
+pub mod service;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use self::page::Changes;
 pub use self::page::Layout;
 pub use self::page::Page;
 pub use self::page::Value;
+pub use self::service::Service;
 
 use crate::envelope::Sealed;
 use crate::fault::Fault;
@@ -57,6 +59,11 @@ pub trait Store: Send + Sync {
 
     /// Who moves its values.
     fn mover(&self) -> Mover;
+
+    /// Who is asked to move its values, where that is the store's own service. Its rows are not ours to read then.
+    fn service(&self) -> Option<&dyn Service> {
+        None
+    }
 
     /// Whether we can move these values and nothing else: everything that is named is there, and no trigger or the like
     /// would change more. Writes nothing.

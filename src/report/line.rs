@@ -82,6 +82,11 @@ fn of_key(event: &Event) -> Option<String> {
             let counts = if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") };
             format!("{key}: counted in `{store}`: {counts}")
         }
+        Event::Asked { key, store, scope, dry_run, target, moved, there, failed } => {
+            let of = scope.as_ref().map(|scope| format!(", only `{scope}`")).unwrap_or_default();
+            let moved = if *dry_run { format!("it would move {moved}") } else { format!("it moved {moved}") };
+            format!("{key}: asked the service of `{store}`{of}: to {target} {moved}, {there} are there, {failed} fail")
+        }
         Event::Quarantined { key, at, why, .. } => format!("{key}: {} does not open: {why}", place(at)),
         Event::QuarantineSettled { key, at, how: Settled::Accepted, by } => {
             format!("{key}: {by} accepts that {} does not open", place(at))

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at the first surprise")]
 
+mod service;
+
+pub(in crate::store) use self::service::serves;
+
 use rusqlite::Connection;
 use rusqlite::types::Value as Sql;
 

@@ -2,6 +2,7 @@
 //! told to fail at its nth call, before or after doing the work.
 
 mod rows;
+pub mod service;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,30 +4,24 @@ use std::cell::Cell;
 use std::fs;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 
 use keyrota::executor::Ended;
 use keyrota::executor::Screen;
 use keyrota::executor::Told;
 use keyrota::fault::Fault;
-use keyrota::inventory::Census;
-use keyrota::inventory::Mover;
 use keyrota::journal;
-use keyrota::model::VersionId;
 use keyrota::plan::Gate;
 use keyrota::plan::Part;
 use keyrota::plan::Waiting;
 use keyrota::policy::meant::check::When;
 use keyrota::port::home::Home;
-use keyrota::port::store::Block;
-use keyrota::port::store::Reader;
-use keyrota::port::store::Record;
+use keyrota::port::store::Known;
+use keyrota::port::store::Service;
 use keyrota::port::store::Store;
-use keyrota::port::store::Want;
-use keyrota::port::store::Work;
-use keyrota::port::store::Writer;
+use keyrota::port::store::Versions;
+use keyrota::port::store::service::Counts;
+use keyrota::port::store::service::Reply;
+use keyrota::store::served::Served;
 use keyrota::store::sqlite::Sqlite;
 
 use crate::calm::clock;
@@ -236,51 +230,46 @@ fn a_late_value_that_does_not_open_leaves_the_version_enabled_and_names_the_comm
     assert_eq!(states(&project), ["disabled", "current"]);
 }
 
-/// A store whose values are a service's own; while the service is asked, they are ours, because this build asks none.
-struct Service {
-    inner: Sqlite,
-    asked: Arc<AtomicBool>,
-}
+/// A service that moves the rows itself, and tells what is left by the version's id.
+struct Moving(Project);
 
-impl Store for Service {
+impl Service for Moving {
     fn world(&self) -> Result<String, Fault> {
-        self.inner.world()
+        Sqlite::new(self.0.database()).world()
     }
 
-    fn mover(&self) -> Mover {
-        if self.asked.load(Ordering::SeqCst) { Mover::Us } else { Mover::Itself }
+    fn call(&self, _scope: Option<&str>, dry_run: bool) -> Result<Reply, Fault> {
+        let (target, key) = self.0.current();
+        let (rows, connection) = (self.0.rows(), self.0.connect());
+        let there = rows.get(&target).copied().unwrap_or(0);
+        let moved = rows.values().sum::<u64>() - there;
+        if !dry_run {
+            let query = "SELECT id FROM data_keys WHERE kek_version != ?1";
+            let mut old = connection.prepare(query).unwrap();
+            let old: Vec<i64> = old.query_map([&target], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+            for id in old {
+                connection.execute("DELETE FROM data_keys WHERE id = ?1", [id]).unwrap();
+                project::insert(&connection, id, &target, &key).unwrap();
+            }
+        }
+        let rows = Counts { seen: None, moved: Some(moved), there: Some(there), failed: Some(0) };
+        Ok(Reply { target, rows, ..Reply::default() })
     }
 
-    fn fit(&self, block: &Block) -> Result<(), Fault> {
-        self.inner.fit(block)
+    fn scopes(&self) -> Result<Vec<String>, Fault> {
+        Ok(Vec::new())
     }
 
-    fn estimate(&self, block: &Block) -> Result<Option<u64>, Fault> {
-        self.inner.estimate(block)
+    fn written(&self, versions: &Versions) -> Result<Vec<Known>, Fault> {
+        versions.written(&"{{ id }}".parse().unwrap(), "the service")
     }
 
-    fn census(&self, block: &Block) -> Result<Census, Fault> {
-        self.inner.census(block)
+    fn shapes(&self) -> Result<String, Fault> {
+        Ok(String::new())
     }
 
-    fn reader(&self, block: &Block, want: Want<'_>) -> Result<Box<dyn Reader>, Fault> {
-        self.inner.reader(block, want)
-    }
-
-    fn writer(&self, block: &Block, target: &VersionId) -> Result<Box<dyn Writer>, Fault> {
-        self.inner.writer(block, target)
-    }
-
-    fn whole(&self, blocks: &[Block], target: &VersionId, work: Work<'_>) -> Result<(), Fault> {
-        self.inner.whole(blocks, target, work)
-    }
-
-    fn proofs(&self, table: &str) -> Result<Vec<Record>, Fault> {
-        self.inner.proofs(table)
-    }
-
-    fn ask(&self, query: &str) -> Result<Option<String>, Fault> {
-        self.inner.ask(query)
+    fn method(&self) -> &str {
+        "Moving"
     }
 }
 
@@ -290,17 +279,15 @@ impl Store for Service {
 fn a_round_that_a_service_moves_is_waited_for_before_the_next_look() {
     let folder = project::folder();
     let project = Project::make(folder.path(), Kind::Plain, 20);
-    let asked = Arc::new(AtomicBool::new(false));
     let mut world = site::site(&project, clock(&project, site::start()));
-    world.store = Box::new(Service { inner: Sqlite::new(project.database()), asked: Arc::clone(&asked) });
+    let service = Moving(Project { at: project.at.clone(), kind: project.kind });
+    world.store = Box::new(Served(service));
     let mut home = site::home(&project);
     let plan = site::draw(&project, &world, &home, &site::rotate());
     let unit = &plan.plan().units[0];
     assert!(unit.steps.iter().any(|step| step.part == Part::Rewrap { service: true }));
     let (connection, mut late) = (project.connect(), true);
     let mut screen = Then(move |told: &Told<'_>| match told {
-        Told::Begins { part: Part::Rewrap { service: true }, .. } => asked.store(true, Ordering::SeqCst),
-        Told::Done { part: Part::Rewrap { service: true }, .. } => asked.store(false, Ordering::SeqCst),
         // It had an old value in hand, and writes it back.
         Told::Begins { part: Part::Close, .. } if std::mem::take(&mut late) => {
             project::insert(&connection, LATE, "v1", FIRST).unwrap();

@@ -21,6 +21,7 @@ mod site;
 #[path = "../support/trouble.rs"]
 mod trouble;
 
+mod asked;
 mod attempts;
 mod calm;
 mod clock;

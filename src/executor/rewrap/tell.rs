@@ -151,6 +151,8 @@ pub enum Why {
     NoKey,
     /// It does not open.
     DoesNotOpen,
+    /// The service that moves it said so.
+    Said(String),
 }
 
 impl fmt::Display for Why {
@@ -160,6 +162,7 @@ impl fmt::Display for Why {
             Self::NamesNothing => f.write_str("it names no version"),
             Self::Misfit(why) => write!(f, "it does not have the shape of its seal: {why}"),
             Self::NoAad(column) => write!(f, "its associated data asks for column `{column}`, which has no text"),
+            Self::Said(why) => write!(f, "the service says: {why}"),
             Self::NoKey => f.write_str("the key of the version that it names is not at hand"),
             Self::DoesNotOpen => {
                 f.write_str("it does not open: another key sealed it, it belongs to another row, or it was changed")

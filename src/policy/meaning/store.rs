@@ -8,14 +8,9 @@ use crate::envelope::Seal;
 use crate::policy::meaning::Block;
 use crate::policy::meaning::Reader;
 use crate::policy::meant::Store;
-use crate::policy::meant::store::Counts;
-use crate::policy::meant::store::Grpc;
 use crate::policy::meant::store::Literal;
 use crate::policy::meant::store::Pace;
 use crate::policy::meant::store::Place as Meant;
-use crate::policy::meant::store::Reply;
-use crate::policy::meant::store::Scope;
-use crate::policy::meant::store::ScopeValues;
 use crate::policy::meant::store::Sealed;
 use crate::policy::meant::store::VersionAt;
 use crate::policy::place::Place;
@@ -93,57 +88,6 @@ impl<'a> Reader<'a> {
             place.missing("url");
         }
         url.and_then(|url| self.reach(&place.word("url"), url, false))
-    }
-
-    fn grpc(&self, place: &Place<'_>, store: &written::Grpc) -> Option<Grpc> {
-        let endpoint = self.address(place, "endpoint", store.endpoint.as_ref());
-        let tls = self.tls(place, store.tls.as_ref());
-        let method = self.needed(place, "method", store.method.as_ref());
-        if let Some(method) = method.as_deref().filter(|method| method.matches('/').count() != 1) {
-            let message = format!("{} is not a method", quote(method));
-            place.word("method").complain_with("K004", message, "write `package.Service/Method`");
-        }
-        let scope = store.scope.as_ref().and_then(|scope| {
-            let place = place.word("scope");
-            let place = place.word("values");
-            let values = match &scope.values {
-                written::ScopeValues::Listed(values) => {
-                    let texts = values.iter().enumerate().filter_map(|(at, text)| self.full(&place.item(at), text));
-                    ScopeValues::Listed(texts.map(std::borrow::Cow::into_owned).collect())
-                }
-                written::ScopeValues::From(from) => {
-                    ScopeValues::FromCommand(self.command(&place.word("command"), &from.command, placeholders::NONE)?)
-                }
-            };
-            Some(Scope { field: scope.field.clone(), values })
-        });
-        if store.reply.is_none() {
-            place.missing("reply");
-        }
-        let counts = |written: Option<&written::Counts>| {
-            written.map_or_else(Counts::default, |counts| Counts {
-                seen: counts.seen.clone(),
-                moved: counts.moved.clone(),
-                there: counts.there.clone(),
-                failed: counts.failed.clone(),
-            })
-        };
-        let reply = store.reply.as_ref().map(|reply| Reply {
-            target: reply.target.clone(),
-            rows: counts(reply.rows.as_ref()),
-            fields: counts(reply.fields.as_ref()),
-        });
-        Some(Grpc {
-            endpoint: endpoint?,
-            tls,
-            method: method?,
-            idempotent: store.idempotent,
-            dry_run: store.dry_run.clone(),
-            apply: store.apply.clone(),
-            scope,
-            failures: store.failures.clone(),
-            reply: reply?,
-        })
     }
 
     fn all_sealed(&self, place: &Place<'_>, store: &written::Store, common: &Common<'_>, seals: &Seals) -> Vec<Sealed> {

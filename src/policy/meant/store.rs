@@ -78,6 +78,10 @@ pub struct Grpc {
     pub tls: Option<Tls>,
     /// The method, `package.Service/Method`.
     pub method: String,
+    /// Where the shapes of its messages come from.
+    pub shapes: Shapes,
+    /// How long one call may take.
+    pub within: Span,
     /// Whether a call may be repeated.
     pub idempotent: bool,
     /// The fields of a request that only looks.
@@ -86,10 +90,43 @@ pub struct Grpc {
     pub apply: BTreeMap<String, serde_json::Value>,
     /// The field that narrows a call, and its values.
     pub scope: Option<Scope>,
-    /// The reply's field that lists failures.
-    pub failures: Option<String>,
+    /// Where the reply lists failures, and what their fields mean.
+    pub failures: Option<Failures>,
     /// What the other fields of a reply mean.
     pub reply: Reply,
+}
+
+/// Where the shapes of a service's messages come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Shapes {
+    /// The server tells them.
+    Reflection,
+    /// A file with a descriptor set, relative to the project.
+    DescriptorSet(String),
+    /// The `.proto` file that declares the service, and the folders in which its imports are found.
+    Proto {
+        /// The file, relative to the project.
+        file: String,
+        /// The folders; none: its own.
+        include: Vec<String>,
+    },
+}
+
+/// Failures in a reply.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failures {
+    /// The field that lists them.
+    pub list: String,
+    /// The field of one that names the row.
+    pub row: Option<String>,
+    /// The field that names what in the row is sealed.
+    pub field: Option<String>,
+    /// The field that says why.
+    pub why: Option<String>,
+    /// Words in it by which the row only changed meanwhile.
+    pub again: Vec<String>,
 }
 
 /// The request's field that narrows a call, one value at a time, closed by one call without it.
@@ -113,11 +150,13 @@ pub enum ScopeValues {
 }
 
 /// What the fields of a reply mean.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reply {
     /// The field that names the version moved to.
     pub target: String,
+    /// How the version is written down there.
+    pub is: Template,
     /// The fields that count rows.
     pub rows: Counts,
     /// The fields that count sealed fields.

@@ -8,6 +8,8 @@ pub(crate) const NOTHING: &str = "0s";
 pub(crate) const WITHIN: &str = "10m";
 /// How long the answer to a check may take.
 pub(crate) const TIMEOUT: &str = "30s";
+/// How long one call of a service may take.
+pub(crate) const CALL: &str = "5m";
 /// How a version is written down where one is named.
 pub(crate) const IS: &str = "{{ id }}";
 /// How long a saved plan may be opened.

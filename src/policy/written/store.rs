@@ -132,6 +132,12 @@ pub(crate) struct Grpc {
     /// The method, `package.Service/Method`.
     #[schemars(required)]
     pub(crate) method: Option<Text>,
+    /// Where the shapes of its messages come from.
+    #[schemars(extend("default" = "reflection"))]
+    pub(crate) shapes: Option<Shapes>,
+    /// How long one call may take.
+    #[schemars(extend("default" = defaults::CALL))]
+    pub(crate) within: Option<Text>,
     /// Whether a call may be repeated.
     #[serde(default)]
     pub(crate) idempotent: bool,
@@ -143,8 +149,8 @@ pub(crate) struct Grpc {
     pub(crate) apply: Table<serde_json::Value>,
     /// The request's field that narrows a call, one value at a time, closed by one call without it.
     pub(crate) scope: Option<Scope>,
-    /// The reply's field that lists failures.
-    pub(crate) failures: Option<String>,
+    /// The reply's field that lists failures, or what the fields of one mean.
+    pub(crate) failures: Option<Failures>,
     /// What the other fields of a reply mean.
     #[schemars(required)]
     pub(crate) reply: Option<Reply>,
@@ -152,6 +158,64 @@ pub(crate) struct Grpc {
     pub(crate) restorable_for: Option<Text>,
     /// How gently to move values: `polite` rests as long as it worked.
     pub(crate) pace: Option<Pace>,
+}
+
+/// Where the shapes of messages come from.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Shapes {
+    /// The server tells them.
+    Word(ShapesWord),
+    /// Files: one of the two.
+    Files(ShapeFiles),
+}
+
+/// The server tells the shapes.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ShapesWord {
+    /// By server reflection.
+    Reflection,
+}
+
+/// Files with the shapes of messages.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ShapeFiles {
+    /// A file that `protoc --descriptor_set_out --include_imports` wrote.
+    pub(crate) descriptor_set: Option<Text>,
+    /// The `.proto` file that declares the service.
+    pub(crate) proto: Option<Text>,
+    /// The folders in which what it imports is found; else its own.
+    #[serde(default)]
+    pub(crate) include: Vec<Text>,
+}
+
+/// Failures in a reply.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Failures {
+    /// The field that lists them.
+    List(String),
+    /// And what the fields of one mean.
+    Named(FailuresNamed),
+}
+
+/// What the fields of a failure mean.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FailuresNamed {
+    /// The reply's field that lists them.
+    pub(crate) list: String,
+    /// The field that names the row.
+    pub(crate) row: Option<String>,
+    /// The field that names what in the row is sealed.
+    pub(crate) field: Option<String>,
+    /// The field that says why.
+    pub(crate) why: Option<String>,
+    /// Words in it by which the row only changed meanwhile: it is tried again, not quarantined.
+    #[serde(default)]
+    pub(crate) again: Vec<String>,
 }
 
 /// The request's field that narrows a call.
@@ -188,9 +252,13 @@ pub(crate) struct ScopeCommand {
 pub(crate) struct Reply {
     /// The field that names the version moved to; it must be the new one in every reply.
     pub(crate) target: String,
-    /// The fields that count rows: seen = moved + there + failed.
+    /// How the version is written down there.
+    #[schemars(extend("default" = defaults::IS))]
+    pub(crate) is: Option<Text>,
+    /// The fields that count rows: seen = moved + there + failed, also in a call that only looks.
+    #[schemars(required)]
     pub(crate) rows: Option<Counts>,
-    /// The fields that count sealed fields.
+    /// The fields that count sealed fields, which have no total.
     pub(crate) fields: Option<Counts>,
 }
 

@@ -91,7 +91,11 @@ impl Versions {
         self.0.iter().map(|(id, _)| id)
     }
 
-    fn written(&self, is: &Template, place: &str) -> Result<Vec<Known>, Fault> {
+    /// Each as one place writes it down, oldest first.
+    ///
+    /// # Errors
+    /// The template asks for what is not known of a version, or two are written alike.
+    pub fn written(&self, is: &Template, place: &str) -> Result<Vec<Known>, Fault> {
         let mut known: Vec<Known> = Vec::new();
         for (id, words) in &self.0 {
             let text = is.fill(|name| words.get(name).map(|word| Cow::Borrowed(word.as_str()))).map_err(|missing| {
