@@ -1,15 +1,19 @@
-//! Homes of a journal: a folder beside the policies, and memory. Each obeys one contract.
+//! Homes of a journal: a folder beside the policies, a PostgreSQL database, and memory. Each obeys one contract.
 //!
 //! Never here: what a line means; a home chains, keeps and checks, and says no when the file is not as it left it.
 
 pub mod local;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 
 #[cfg(test)]
 mod contract;
 
 pub use self::local::Local;
 pub use self::memory::Memory;
+#[cfg(feature = "postgres")]
+pub use self::postgres::Postgres;
 
 use crate::fault::Fault;
 

@@ -3,6 +3,7 @@
 
 pub mod backend;
 pub mod clock;
+pub mod elsewhere;
 pub mod facts;
 pub mod fleet;
 pub mod home;

@@ -2,6 +2,7 @@
 //! machine, kept for the next question; and what the server says, sorted by who can mend it.
 //! Never here: a statement about anybody's tables, and a state of a session that outlives a transaction.
 
+mod ident;
 mod trouble;
 
 use std::net::IpAddr;
@@ -28,8 +29,12 @@ use crate::policy::meant::Tls;
 use crate::port::probe::Secrets;
 use crate::tls;
 
+pub(crate) use self::ident::quote;
+
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long a wire may be silent while something of ours is on it: then it is dead.
+const SILENT: Duration = Duration::from_secs(30);
 /// How often a question is asked anew after its connection was lost or another transaction was in the way.
 pub(crate) const ASKED_MAX: u32 = 5;
 /// How many connections wait for the next question.
@@ -77,13 +82,23 @@ impl Server {
     fn connect(&self) -> Result<Client, Fault> {
         let doing = format!("connect to {}", self.name);
         let config = self.config(&doing)?;
-        let plain = config.get_ssl_mode() == SslMode::Disable;
-        let connected = if plain {
-            config.connect(NoTls)
-        } else {
-            config.connect(MakeRustlsConnect::new(tls::client(self.login.tls.as_ref(), self.login.secrets.as_ref())?))
+        let tls = match config.get_ssl_mode() {
+            SslMode::Disable => None,
+            _ => Some(MakeRustlsConnect::new(tls::client(self.login.tls.as_ref(), self.login.secrets.as_ref())?)),
         };
-        connected.map_err(|error| trouble::fault(doing, &error))
+        let mut asked = 0_u32;
+        loop {
+            asked = asked.saturating_add(1);
+            let connected = match &tls {
+                None => config.connect(NoTls),
+                Some(tls) => config.connect(tls.clone()),
+            };
+            match connected {
+                // A server that starts, or a wire that was cut while we were greeted: it may well work now.
+                Err(error) if asked < ASKED_MAX && trouble::is_lost(&error) => pause(asked),
+                connected => return connected.map_err(|error| trouble::fault(doing, &error)),
+            }
+        }
     }
 
     fn config(&self, doing: &str) -> Result<Config, Fault> {
@@ -117,7 +132,7 @@ impl Server {
             return Err(Fault::ask_operator(doing, "its address says `sslmode=disable`, and the policy has `tls`")
                 .hint("take one of them away"));
         }
-        config.application_name("keyrota").connect_timeout(CONNECT);
+        config.application_name("keyrota").connect_timeout(CONNECT).tcp_user_timeout(SILENT);
         Ok(config)
     }
 }

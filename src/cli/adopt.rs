@@ -35,7 +35,7 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     let wired = wire::Wired::new(folder, &read.project.policies, &settings.allow, Arc::clone(&stop))?;
     let mut home = wire::home(folder, settings)?;
     let clock = wire::clock(&stop);
-    let mut desk = Desk::take(&mut home, clock.as_ref(), JournalClock::Real, &wire::actor(settings))?;
+    let mut desk = Desk::take(home.as_mut(), clock.as_ref(), JournalClock::Real, &wire::actor(settings))?;
     let known = desk.ledger().keys.get(name);
     if let Some(run) = known.and_then(|known| known.open_run.clone()) {
         return Err(Fail::refused(

@@ -67,7 +67,7 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     let clock = crate::cli::wire::clock(&stop);
     let documents = match handed {
         Some(document) => vec![Ok(document)],
-        None => open_runs(&home)?,
+        None => open_runs(home.as_ref())?,
     };
     if documents.is_empty() {
         console.out("No run is open. `keyrota plan` says what is due.");
@@ -89,7 +89,7 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     if sound.is_empty() {
         return Ok(exit);
     }
-    let mut desk = Desk::take(&mut home, clock.as_ref(), JournalClock::Real, &wire::actor(settings))?;
+    let mut desk = Desk::take(home.as_mut(), clock.as_ref(), JournalClock::Real, &wire::actor(settings))?;
     for document in sound {
         let ended = one(folder, args, console, (document, &named), &mut desk, &stop);
         exit = exit.max(ended.unwrap_or_else(|fail| console.fail(&fail)));
@@ -148,7 +148,7 @@ fn carry_out(
 }
 
 /// The plans of every open run, as the home keeps them.
-fn open_runs(home: &impl Home) -> Result<Vec<Result<Document, Fail>>, Fail> {
+fn open_runs(home: &dyn Home) -> Result<Vec<Result<Document, Fail>>, Fail> {
     let ledger = crate::journal::ledger(&home.read()?)?;
     let plan = |standing: &Standing| -> Result<Document, Fail> {
         let Some(bytes) = home.plan(&standing.plan)? else {

@@ -38,7 +38,7 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     let mut home = wire::home(folder, &settings)?;
     let stop = Arc::new(AtomicBool::new(false));
     let clock = wire::clock(&stop);
-    let mut desk = Desk::take(&mut home, clock.as_ref(), JournalClock::Real, &wire::actor(&settings))?;
+    let mut desk = Desk::take(home.as_mut(), clock.as_ref(), JournalClock::Real, &wire::actor(&settings))?;
     let standing = open(desk.ledger(), &args.run)?.clone();
     let document = runs::plan(desk.home(), &standing.plan)?;
     let left = match &document {

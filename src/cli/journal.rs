@@ -14,7 +14,6 @@ use crate::journal::Head;
 use crate::journal::Journal;
 use crate::journal::RunId;
 use crate::policy::visible;
-use crate::port::home::Home;
 use crate::report;
 use std::path::Path;
 use std::path::PathBuf;
@@ -30,6 +29,8 @@ pub(super) enum Args {
     },
     /// Check the whole chain against its head, and print the head.
     Verify {
+        /// An exported journal: it is checked alone, without a project, by its chain and the witness.
+        file: Option<PathBuf>,
         /// A line `keyrota-journal COUNT DIGEST` that an earlier command printed: the journal must have come by it.
         #[arg(long, value_name = "LINE")]
         witness: Option<Head>,
@@ -43,10 +44,13 @@ pub(super) enum Args {
 }
 
 pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<Exit, Fail> {
+    if let Args::Verify { file: Some(file), witness } = args {
+        return alone(file, witness.as_ref(), console);
+    }
     let home = wire::home(folder, &project::settings(folder)?)?;
     match args {
         Args::Show { run } => show(&home.read()?, run.as_ref(), console)?,
-        Args::Verify { witness } => {
+        Args::Verify { witness, .. } => {
             let checked = home.verify(witness.as_ref())?;
             // The chain is whole; now every entry must also say something that can follow what stands before it.
             crate::journal::ledger(&home.read()?)?;
@@ -66,6 +70,17 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     }
     Ok(Exit::Done)
 }
+
+/// Checks a file that holds a journal: whoever was handed one needs nothing else.
+fn alone(file: &Path, witness: Option<&Head>, console: &mut Console) -> Result<Exit, Fail> {
+    let journal = crate::journal::read(disk::read(file, EXPORT_BYTES_MAX)?, witness)?;
+    crate::journal::ledger(&journal)?;
+    verified(journal.head(), journal.torn().map_or(0, |torn| torn.bytes.len() as u64), console);
+    Ok(Exit::Done)
+}
+
+/// The largest export that is checked in memory.
+const EXPORT_BYTES_MAX: u64 = 1 << 32;
 
 fn entries(journal: &Journal) -> String {
     count(usize::try_from(journal.count()).unwrap_or(usize::MAX), "entry", "entries")

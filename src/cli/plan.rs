@@ -16,7 +16,6 @@ use crate::model::KeyName;
 use crate::plan;
 use crate::plan::Document;
 use crate::policy::Project;
-use crate::port::home::Home;
 use crate::prove;
 use crate::survey;
 use crate::survey::Depth;

@@ -23,7 +23,6 @@ use crate::model::KeyName;
 use crate::model::Name;
 use crate::model::VersionId;
 use crate::policy::visible;
-use crate::port::home::Home;
 use crate::report;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -134,7 +133,7 @@ fn accept(folder: &Path, ids: &[String], because: &str, console: &mut Console) -
     let stop = at::stopping()?;
     let clock = wire::clock(&stop);
     let actor = wire::actor(&settings);
-    let mut desk = Desk::take(&mut home, clock.as_ref(), JournalClock::Real, &actor)?;
+    let mut desk = Desk::take(home.as_mut(), clock.as_ref(), JournalClock::Real, &actor)?;
     let waiting = waiting(&desk.home().read()?, desk.ledger(), None)?;
     let mut chosen = Vec::new();
     for id in ids {
@@ -176,7 +175,7 @@ fn retry(folder: &Path, only: Option<&KeyName>, console: &mut Console) -> Result
     let mut home = wire::home(folder, settings)?;
     let clock = wire::clock(&stop);
     let actor = wire::actor(settings);
-    let mut desk = Desk::take(&mut home, clock.as_ref(), JournalClock::Real, &actor)?;
+    let mut desk = Desk::take(home.as_mut(), clock.as_ref(), JournalClock::Real, &actor)?;
     let waiting = waiting(&desk.home().read()?, desk.ledger(), only)?;
     let keys: BTreeSet<&KeyName> = waiting.iter().map(|one| &one.key).collect();
     let mut settled = Vec::new();

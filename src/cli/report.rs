@@ -15,7 +15,6 @@ use crate::journal;
 use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::Span;
-use crate::port::home::Home;
 use crate::render;
 use crate::report;
 use crate::report::Ask;
@@ -59,7 +58,7 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     }
     let mut plans = Vec::new();
     for standing in ledger.runs.values() {
-        plans.extend(runs::plan(&home, &standing.plan)?);
+        plans.extend(runs::plan(home.as_ref(), &standing.plan)?);
     }
     let stop = Arc::new(AtomicBool::new(false));
     let wired = wire::Wired::new(folder, &read.project.policies, &read.project.settings.allow, stop)?;

@@ -55,7 +55,7 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
         hour: now,
         simulated: ledger.clock == Some(Clock::Virtual),
         keys: keys.collect(),
-        runs: runs::open(&home, &ledger, now)?,
+        runs: runs::open(home.as_ref(), &ledger, now)?,
         unmanaged: inventory.unmanaged,
     };
     match console.json {
@@ -70,7 +70,7 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
 }
 
 /// The journal and the world at a glance.
-pub(super) fn glance(folder: &Path, project: &Project) -> Result<(Ledger, Inventory, impl Home + use<>), Fail> {
+pub(super) fn glance(folder: &Path, project: &Project) -> Result<(Ledger, Inventory, Box<dyn Home>), Fail> {
     let stop = Arc::new(AtomicBool::new(false));
     let wired = wire::Wired::new(folder, &project.policies, &project.settings.allow, stop)?;
     let home = wire::home(folder, &project.settings)?;

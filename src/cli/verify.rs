@@ -21,7 +21,6 @@ use crate::policy::Policy;
 use crate::policy::meant;
 use crate::policy::meant::store::Place;
 use crate::policy::visible;
-use crate::port::home::Home;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;

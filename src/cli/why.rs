@@ -47,7 +47,7 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     let Some(decision) = decisions.iter().find(|decision| decision.key == *name) else {
         return Err(Fail::refused(format!("nothing was decided about `{name}`"), "this is a bug of keyrota"));
     };
-    let runs = runs::open(&home, &ledger, now)?;
+    let runs = runs::open(home.as_ref(), &ledger, now)?;
     let run = runs.iter().find(|run| run.keys.contains(name));
     let case = why::Case { policy, key, seen: &seen, decision, run, hour: now };
     let answers = why::answer(case, only);

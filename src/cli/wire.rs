@@ -9,11 +9,20 @@ mod proved;
 pub(super) use bundle::Wired;
 
 use crate::cli::exit::Fail;
+#[cfg(feature = "postgres")]
+use crate::command::Runner;
 use crate::home::Local;
+#[cfg(feature = "postgres")]
+use crate::home::Postgres;
 use crate::policy::meant::project::Home;
 use crate::policy::meant::project::Settings;
 use crate::port::clock::Clock;
+use crate::port::home::Home as Port;
 use crate::probe::clock::Machine;
+#[cfg(feature = "postgres")]
+use crate::probe::secrets::Revealer;
+#[cfg(feature = "postgres")]
+use crate::store::postgres::Login;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,12 +54,21 @@ pub(super) fn actor(settings: &Settings) -> String {
 }
 
 /// The home of journal, plans and locks.
-pub(super) fn home(folder: &Path, settings: &Settings) -> Result<Local, Fail> {
+pub(super) fn home(folder: &Path, settings: &Settings) -> Result<Box<dyn Port>, Fail> {
     match &settings.home {
-        Home::Local { path } => Ok(Local::new(folder.join(path))),
-        Home::Postgres { .. } => {
-            Err(Fail::refused("this build cannot keep its journal in PostgreSQL", "use `[home] type = \"local\"`"))
+        Home::Local { path } => Ok(Box::new(Local::new(folder.join(path)))),
+        #[cfg(feature = "postgres")]
+        Home::Postgres { url, tls, schema } => {
+            let runner = Arc::new(Runner::new(folder, settings.allow.iter().cloned()));
+            let secrets = Arc::new(Revealer::new(variable, runner));
+            let login = Login { url: url.clone(), tls: tls.clone(), secrets };
+            Ok(Box::new(Postgres::new(schema.as_str(), login)))
         }
+        #[cfg(not(feature = "postgres"))]
+        Home::Postgres { .. } => Err(Fail::refused(
+            "this build cannot keep its journal in PostgreSQL",
+            "use `[home] type = \"local\"`, or build with `--features postgres`",
+        )),
     }
 }
 

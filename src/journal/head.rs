@@ -15,7 +15,8 @@ const FORMAT: &str = "keyrota-head/1";
 const WITNESS: &str = "keyrota-journal";
 
 /// Where a journal ended at some moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Head {
     /// How many entries it had.
     pub count: u64,

@@ -43,12 +43,12 @@ pub struct Checked {
     pub torn: u64,
 }
 
-/// Checks a whole journal and takes it in. `head` is what its home kept apart, or a witness: the journal must have come by it.
+/// Checks a whole journal and takes it in. `heads` are what its home kept apart, or witnesses: the journal must have come by each.
 ///
 /// # Errors
 /// It is not as it was written. A torn last line is no error: it is in [`Journal::torn`].
-pub fn read(bytes: Vec<u8>, head: Option<&Head>) -> Result<Journal, Broken> {
-    let mut check = Check::new(head.into_iter().copied().collect());
+pub fn read<'a>(bytes: Vec<u8>, heads: impl IntoIterator<Item = &'a Head>) -> Result<Journal, Broken> {
+    let mut check = Check::new(heads.into_iter().copied().collect());
     let mut starts = vec![0];
     let torn = check.all(&bytes, |start| starts.push(start))?;
     let torn =

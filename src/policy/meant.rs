@@ -76,7 +76,7 @@ pub struct Pointer {
 }
 
 /// How to reach a server over TLS.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
     /// The authority to trust instead of the system's.

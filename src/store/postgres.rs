@@ -2,7 +2,6 @@
 //! outside of a transaction, so that a pooler may lend each transaction another connection.
 
 mod census;
-mod ident;
 mod look;
 mod reader;
 mod shape;

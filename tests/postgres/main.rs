@@ -12,6 +12,8 @@
 
 #[path = "../support/canary.rs"]
 mod canary;
+mod home;
+mod proxy;
 mod refused;
 mod rivals;
 mod server;

@@ -83,7 +83,7 @@ impl Stage {
         let settings = &read.project.settings;
         let time = Time::from(hour, LOOK);
         let wired = Wired::with_clock(folder, &read.project.policies, &settings.allow, Box::new(time.clone()))?;
-        let home = Box::new(wire::home(folder, settings)?);
+        let home = wire::home(folder, settings)?;
         Ok(Self { folder: folder.to_owned(), time, read, wired, home })
     }
 

@@ -95,13 +95,17 @@ impl<'a> Reader<'a> {
                 let path = self.optional(place, "path", local.path.as_ref()).unwrap_or_else(|| defaults::HOME.into());
                 self.path(&place.word("path"), &path).then_some(Home::Local { path })
             }
-            written::Home::Postgres(remote) => match &remote.url {
-                Some(url) => self.reach(&place.word("url"), url, false).map(|url| Home::Postgres { url }),
-                None => {
+            written::Home::Postgres(remote) => {
+                let schema = self.optional(place, "schema", remote.schema.as_ref());
+                let schema = self.name(&place.word("schema"), schema.as_deref().unwrap_or(defaults::SCHEMA));
+                let tls = self.tls(place, remote.tls.as_ref());
+                let Some(url) = &remote.url else {
                     place.missing("url");
-                    None
-                }
-            },
+                    return None;
+                };
+                let url = self.reach(&place.word("url"), url, false)?;
+                Some(Home::Postgres { url, tls, schema: schema? })
+            }
         }
     }
 

@@ -54,6 +54,11 @@ pub enum Home {
     Postgres {
         /// Its address.
         url: crate::policy::meant::Address,
+        /// How to reach it over TLS.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tls: Option<crate::policy::meant::Tls>,
+        /// The schema that it has for itself.
+        schema: Name,
     },
 }
 

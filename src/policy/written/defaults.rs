@@ -22,6 +22,8 @@ pub(crate) const MEMBER: &str = "member";
 pub(crate) const TRANSIT: &str = "transit";
 /// Where the journal lives.
 pub(crate) const HOME: &str = ".keyrota";
+/// The schema of a journal in a database.
+pub(crate) const SCHEMA: &str = "keyrota";
 /// The zone of the calendar.
 pub(crate) const ZONE: &str = "UTC";
 /// How the ids of counted versions are made.

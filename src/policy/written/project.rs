@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::policy::written::backend::Tls;
 use crate::policy::written::defaults;
 use crate::policy::written::value::Count;
 use crate::policy::written::value::Reach;
@@ -63,6 +64,11 @@ pub(crate) struct Remote {
     /// Its address, by reference where it holds a password.
     #[schemars(required)]
     pub(crate) url: Option<Reach>,
+    /// How to reach it over TLS.
+    pub(crate) tls: Option<Tls>,
+    /// The schema that it has for itself: one for each project.
+    #[schemars(extend("default" = defaults::SCHEMA))]
+    pub(crate) schema: Option<Text>,
 }
 
 /// Who must say yes to a plan.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use postgres::types::Type;
 use serde_json::Value;
 
-use super::ident::quote;
 use crate::fault::Fault;
 use crate::port::store::PROOFS_MAX;
 use crate::port::store::Record;
 use crate::postgresql::Session;
+use crate::postgresql::quote;
 
 /// How long an answer may take.
 const WITHIN: Duration = Duration::from_secs(30);

@@ -3,11 +3,11 @@
 
 use postgres::types::Type;
 
-use super::ident::quote;
 use crate::fault::Fault;
 use crate::policy::meant::store::VersionAt;
 use crate::port::store::Block;
 use crate::postgresql::Session;
+use crate::postgresql::quote;
 
 /// A table, for one block. Names are as the table has them.
 pub(super) struct Shape {

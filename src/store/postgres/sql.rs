@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use super::ident::quote;
 use super::shape::Field;
 use super::shape::Shape;
 use crate::port::store::Block;
 use crate::port::store::Given;
 use crate::port::store::Layout;
 use crate::port::store::Want;
+use crate::postgresql::quote;
 
 /// The texts, and the layout of the rows that they bring.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! Names in SQL. A name becomes SQL text only here, in double quotes with its own doubled.
 
 /// The name in quotes; PostgreSQL's own names hold no NUL, and one that does is found nowhere.
-pub(super) fn quote(name: &str) -> String {
+pub(crate) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('\0', "").replace('"', "\"\""))
 }
 
