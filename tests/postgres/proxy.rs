@@ -86,8 +86,7 @@ fn kill(process: u32) {
 
 fn carry(mut client: TcpStream, mut server: TcpStream, shared: &Mutex<Shared>) {
     let mut bytes = vec![0; 1 << 20];
-    loop {
-        let Ok(count @ 1..) = client.read(&mut bytes) else { break };
+    while let Ok(count @ 1..) = client.read(&mut bytes) {
         let (at, process) = {
             let mut shared = shared.lock().unwrap();
             shared.seen += 1;

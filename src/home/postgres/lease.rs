@@ -64,10 +64,10 @@ impl Held {
                 return Ok(Ok(state.token));
             }
             if state.is_held() || state.known().is_err() {
-                return Ok(Err(Some(state)));
+                return Ok(Err(Some(Box::new(state))));
             }
             let rows = client.query_typed(&take, &[(&name, Type::TEXT), (&asked.holder, Type::TEXT)])?;
-            rows.first().map(|row| row.try_get(0)).transpose().map(|token| token.ok_or(Some(state)))
+            rows.first().map(|row| row.try_get(0)).transpose().map(|token| token.ok_or(None))
         })?;
         let token = taken.map_err(refused)?;
         let which = format!("token = {token} AND lease = '{name}'");
@@ -112,7 +112,7 @@ fn change(session: &mut Session, doing: &str, statement: &str) -> Result<u64, Fa
     session.transaction(doing, super::WITHIN, |client| client.execute_typed(statement, &[]))
 }
 
-fn refused(state: Option<State>) -> Fault {
+fn refused(state: Option<Box<State>>) -> Fault {
     let doing = "take the journal";
     let Some(state) = state else {
         return Fault::ask_operator(doing, "the row that says where it ends is gone")
