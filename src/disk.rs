@@ -25,10 +25,12 @@ pub use self::folder::make_folder;
 pub use self::folder::remove;
 pub use self::folder::rename;
 pub use self::private::read_private;
+pub use self::private::read_private_file;
 pub use self::shred::shred;
 pub use self::shred::sweep;
 pub use self::write::create_new;
 pub use self::write::replace;
+pub use self::write::replace_if;
 pub use self::write::write_whole;
 
 use crate::fault::Fault;

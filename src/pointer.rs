@@ -1,10 +1,16 @@
-//! One scalar in a small configuration file: read it, or write another in its place, so that comments, order and every other
-//! byte stay as they were. Text in, text out.
-//! Never here: files, and what the scalar means.
+//! One scalar in a small configuration file, or one entry of a table in it: read it, write another in its place, put one in or
+//! take one out, so that comments, order and every other byte stay as they were. Text in, text out.
+//! Never here: files, and what a value means.
 
 mod json;
 mod path;
+mod table;
 mod toml;
+
+pub use table::Table;
+pub use table::insert;
+pub use table::remove;
+pub use table::table;
 
 use std::error::Error;
 use std::fmt;

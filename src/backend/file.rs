@@ -6,9 +6,7 @@
 mod begin;
 mod beside;
 mod change;
-mod coding;
 mod folder;
-mod id;
 mod locked;
 mod ring;
 #[cfg(test)]
@@ -19,11 +17,13 @@ mod ring;
 )]
 mod tests;
 
+use crate::backend::coding;
+use crate::backend::coding::Material;
 use crate::backend::file::folder::Folder;
 use crate::backend::file::folder::Found;
-use crate::backend::file::folder::Material;
-use crate::backend::file::id::Ids;
 use crate::backend::file::ring::Ring;
+use crate::backend::id::Ids;
+use crate::backend::id::file_name;
 use crate::envelope::Coding;
 use crate::fault::Fault;
 use crate::inventory::Able;
@@ -134,7 +134,7 @@ fn look(folder: &Folder<'_>, ring: &Ring) -> Result<Look, Fault> {
                 look.strays.insert(id.clone(), material.fingerprint);
             }
             // A file under the name of a destroyed version may be a backup that somebody needs: it is only named.
-            _ => look.unknown_files.push(id::file_name(id)),
+            _ => look.unknown_files.push(file_name(id)),
         }
     }
     Ok(look)
@@ -197,7 +197,7 @@ impl Backend for KeyFiles {
         let doing = || format!("choose the next version in `{at}`");
         let version = self.ids.nth(highest.saturating_add(1)).map_err(|why| Fault::give_up(doing(), why))?;
         let material = Secret::random(length)?;
-        let fingerprint = folder::fingerprint(&material).map_err(|why| Fault::report_bug(doing(), why))?;
+        let fingerprint = coding::fingerprint(&material).map_err(|why| Fault::report_bug(doing(), why))?;
         Ok(Prepared { version, fingerprint: Some(fingerprint), algorithm, material: Some(material) })
     }
 

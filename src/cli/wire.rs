@@ -30,6 +30,7 @@ use std::sync::atomic::AtomicBool;
 
 /// The adapters that this build has, as policies write them.
 pub(super) const BUILT: [&str; BUILT_COUNT] = [
+    "document",
     "file",
     "sqlite",
     "unseen",
@@ -39,7 +40,7 @@ pub(super) const BUILT: [&str; BUILT_COUNT] = [
     "postgres",
 ];
 
-const BUILT_COUNT: usize = 3 + cfg!(feature = "http") as usize + cfg!(feature = "postgres") as usize;
+const BUILT_COUNT: usize = 4 + cfg!(feature = "http") as usize + cfg!(feature = "postgres") as usize;
 
 /// The value of an environment variable.
 #[expect(clippy::disallowed_methods, reason = "the wiring is where the environment is read")]

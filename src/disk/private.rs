@@ -24,6 +24,19 @@ const PRIVATE_BYTES_MAX: u64 = 1 << 20;
 /// # Errors
 /// It cannot be read, or is not private; the hint says which `chmod` mends it.
 pub fn read_private(path: &Path) -> Result<Secret, Fault> {
+    read_in(path, 0o077, 0o700)
+}
+
+/// [`read_private`] for a file in a folder of somebody else, which others may enter but not change: they cannot read the file,
+/// nor put another in its place.
+///
+/// # Errors
+/// As [`read_private`].
+pub fn read_private_file(path: &Path) -> Result<Secret, Fault> {
+    read_in(path, 0o022, 0o755)
+}
+
+fn read_in(path: &Path, shut: u32, mended: u32) -> Result<Secret, Fault> {
     let doing = || format!("read `{}`", path.display());
     let failed = |error: Errno| Fault::io(doing(), &io::Error::from(error));
     let folder = folder_of(path);
@@ -31,7 +44,7 @@ pub fn read_private(path: &Path) -> Result<Secret, Fault> {
 
     let open = rustix::fs::open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
     let open = File::from(open.map_err(failed)?);
-    refuse_public(&open, folder, 0o700, &doing)?;
+    refuse_public(&open, folder, (shut, mended), &doing)?;
 
     let how = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file: OwnedFd = rustix::fs::openat(&open, name, how, Mode::empty()).map_err(|error| match error {
@@ -39,13 +52,18 @@ pub fn read_private(path: &Path) -> Result<Secret, Fault> {
         other => failed(other),
     })?;
     let file = File::from(file);
-    refuse_public(&file, path, 0o600, &doing)?;
+    refuse_public(&file, path, (0o077, 0o600), &doing)?;
     read_open(file, PRIVATE_BYTES_MAX, doing).map(Secret::from_vec)
 }
 
-fn refuse_public(file: &File, path: &Path, mended: u32, doing: &impl Fn() -> String) -> Result<(), Fault> {
+fn refuse_public(
+    file: &File,
+    path: &Path,
+    (shut, mended): (u32, u32),
+    doing: &impl Fn() -> String,
+) -> Result<(), Fault> {
     let mode = file.metadata().map_err(|error| Fault::io(doing(), &error))?.mode() & 0o7777;
-    if mode & 0o077 == 0 {
+    if mode & shut == 0 {
         return Ok(());
     }
     let path = path.display();
@@ -67,6 +85,7 @@ mod tests {
     use std::path::Path;
 
     use super::read_private;
+    use super::read_private_file;
 
     fn set(path: &Path, mode: u32) {
         fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
@@ -96,6 +115,21 @@ mod tests {
             set(folder.path(), mode);
             assert!(refusal(&path).contains("(`chmod 700 "), "{}", refusal(&path));
         }
+    }
+
+    #[test]
+    fn a_folder_of_others_may_be_entered_and_not_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secrets.json");
+        fs::write(&path, b"canary").unwrap();
+        set(&path, 0o600);
+        for (mode, well) in [(0o700, true), (0o755, true), (0o750, true), (0o770, false), (0o707, false)] {
+            set(folder.path(), mode);
+            assert_eq!(read_private_file(&path).is_ok(), well, "{mode:o}");
+        }
+        set(folder.path(), 0o755);
+        set(&path, 0o640);
+        assert!(read_private_file(&path).err().unwrap().hint.unwrap().starts_with("`chmod 600 "));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::fs::Metadata;
 use std::fs::Permissions;
 use std::io;
+use std::io::Read;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::OpenOptionsExt;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use rustix::fs::Gid;
 use rustix::fs::OFlags;
 use rustix::fs::Uid;
+use zeroize::Zeroizing;
 
 use crate::disk::PRIVATE_FILE;
 use crate::disk::crash;
@@ -53,6 +55,30 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
         place(path, bytes, |file| as_before(file, &facts), rename_over)
     };
     written().map_err(|error| fault("replace", path, &error))
+}
+
+/// [`replace`], if the file still holds these bytes at the moment before the rename. What remains of a race is the time
+/// between that look and the rename.
+///
+/// # Errors
+/// As [`replace`]; one that may be retried where somebody else has changed the file.
+pub fn replace_if(path: &Path, before: &[u8], after: &[u8]) -> Result<(), Fault> {
+    let written = || -> io::Result<()> {
+        let facts = refuse_link(path)?.ok_or(io::ErrorKind::NotFound)?;
+        let put = |from: &Path, to: &Path| match still_holds(to, before)? {
+            true => rename_over(from, to),
+            false => Err(io::Error::new(io::ErrorKind::ResourceBusy, "somebody else changed it at this very moment")),
+        };
+        place(path, after, |file| as_before(file, &facts), put)
+    };
+    written().map_err(|error| fault("replace", path, &error))
+}
+
+fn still_holds(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let file = fs::OpenOptions::new().read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::CLOEXEC)).open(path)?;
+    let mut now = Zeroizing::new(Vec::with_capacity(bytes.len().saturating_add(1)));
+    file.take(bytes.len().saturating_add(1) as u64).read_to_end(&mut now)?;
+    Ok(now.as_slice() == bytes)
 }
 
 /// Puts a new file in place whole and durably. A name that is taken is a fault and stays as it is.
@@ -148,6 +174,7 @@ mod tests {
 
     use super::create_new;
     use super::replace;
+    use super::replace_if;
     use super::write_whole;
 
     fn mode(path: &Path) -> u32 {
@@ -185,6 +212,21 @@ mod tests {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
         replace(&path, b"two").unwrap();
         assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"two".to_vec(), 0o640));
+    }
+
+    #[test]
+    fn a_file_that_somebody_changed_meanwhile_stays_as_they_left_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secrets.json");
+        fs::write(&path, b"one").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        for other in [&b"on"[..], b"onet", b"two", b""] {
+            let fault = replace_if(&path, other, b"three").unwrap_err();
+            assert!(fault.may_retry(), "{fault}");
+            assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"one".to_vec(), 1));
+        }
+        replace_if(&path, b"one", b"three").unwrap();
+        assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"three".to_vec(), 0o640));
     }
 
     #[test]

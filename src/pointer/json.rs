@@ -1,18 +1,38 @@
-//! Scalars in JSON: a scanner that finds where a value stands. It takes what a strict reader takes, and comments and commas
+//! Scalars and tables in JSON: a scanner that finds where a value stands. It takes what a strict reader takes, and comments and commas
 //! before a closing bracket besides, because files of settings have them.
 
 use crate::pointer::Kind;
 use crate::pointer::Scalar;
 use crate::pointer::Unfit;
 use crate::pointer::path;
+use crate::pointer::table::Entry;
+use crate::pointer::table::Form;
+use crate::pointer::table::Table;
+use serde_json::value::RawValue;
+use std::ops::Range;
+use zeroize::Zeroizing;
 
 /// How deep values may lie within each other: as deep as `serde_json` reads.
 const DEPTH_MAX: usize = 128;
 
 pub(super) fn find(text: &str, parts: &[String]) -> Result<Option<Scalar>, Unfit> {
+    match scan(text, parts, Seek::Scalar)? {
+        Some(Found::Scalar(scalar)) => Ok(Some(scalar)),
+        Some(Found::Table(_)) | None => Ok(None),
+    }
+}
+
+pub(super) fn table(text: &str, parts: &[String]) -> Result<Option<Table>, Unfit> {
+    match scan(text, parts, Seek::Table)? {
+        Some(Found::Table(table)) => Ok(Some(table)),
+        Some(Found::Scalar(_)) | None => Ok(None),
+    }
+}
+
+fn scan(text: &str, parts: &[String], seek: Seek) -> Result<Option<Found>, Unfit> {
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
     let start = text.len().saturating_sub(body.len());
-    let mut scan = Scan { text, at: start, parts, found: None };
+    let mut scan = Scan { text, at: start, parts, seek, found: None };
     let wrong = |scan: &Scan<'_>, why: Why| match why {
         Why::Wrong => Unfit(format!("it is not JSON from character {} on", scan.count())),
         Why::Unfit(unfit) => unfit,
@@ -29,7 +49,20 @@ struct Scan<'t> {
     text: &'t str,
     at: usize,
     parts: &'t [String],
-    found: Option<Scalar>,
+    seek: Seek,
+    found: Option<Found>,
+}
+
+/// What is to stand at the path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seek {
+    Scalar,
+    Table,
+}
+
+enum Found {
+    Scalar(Scalar),
+    Table(Table),
 }
 
 enum Why {
@@ -89,24 +122,30 @@ impl Scan<'_> {
         self.blanks()?;
         let wanted = way.is_some_and(|way| way == self.parts.len());
         match self.next() {
-            Some(b'{' | b'[') if wanted => {
+            Some(b'{') if wanted && self.seek == Seek::Table => self.object(None, depth.saturating_add(1), true),
+            Some(b'{' | b'[') if wanted && self.seek == Seek::Scalar => {
                 Err(Why::Unfit(Unfit(format!("`{}` is not one value", path::shown(self.parts)))))
             }
+            _ if wanted && self.seek == Seek::Table => {
+                Err(Why::Unfit(Unfit(format!("`{}` is not a table", path::shown(self.parts)))))
+            }
             Some(b'{' | b'[') if depth >= DEPTH_MAX => Err(Why::Wrong),
-            Some(b'{') => self.object(way, depth.saturating_add(1)),
+            Some(b'{') => self.object(way, depth.saturating_add(1), false),
             Some(b'[') => self.list(way, depth.saturating_add(1)),
             _ => self.scalar(wanted),
         }
     }
 
-    fn object(&mut self, way: Option<usize>, depth: usize) -> Result<(), Why> {
+    /// An object. The one that is sought is listed.
+    fn object(&mut self, way: Option<usize>, depth: usize, sought: bool) -> Result<(), Why> {
         self.skip(1);
-        let mut met = false;
+        let (start, mut entries, mut met) = (self.at, Vec::new(), false);
         loop {
             if self.take(b'}')? {
-                return Ok(());
+                return Ok(self.list_it(sought, start, entries));
             }
-            let name = self.string()?;
+            let key = self.string()?;
+            let name: String = self.decode(&key)?;
             if !self.take(b':')? {
                 return Err(Why::Wrong);
             }
@@ -116,10 +155,25 @@ impl Scan<'_> {
                 return Err(Why::Unfit(Unfit(format!("`{twice}` stands in it twice"))));
             }
             met |= here.is_some();
+            self.blanks()?;
+            let from = self.at;
             self.value(here, depth)?;
-            if !self.take(b',')? {
-                return if self.take(b'}')? { Ok(()) } else { Err(Why::Wrong) };
+            if sought {
+                let value = from..self.at;
+                let is_text = self.text.get(value.clone()).is_some_and(|text| text.starts_with('"'));
+                let text = if is_text { Some(Zeroizing::new(self.decode(&value)?)) } else { None };
+                entries.push(Entry { name, key, value, text });
             }
+            if !self.take(b',')? {
+                return if self.take(b'}')? { Ok(self.list_it(sought, start, entries)) } else { Err(Why::Wrong) };
+            }
+        }
+    }
+
+    fn list_it(&mut self, sought: bool, start: usize, entries: Vec<Entry>) {
+        if sought {
+            let inside = start..self.at.saturating_sub(1);
+            self.found = Some(Found::Table(Table::new(entries, Form::Braces(inside))));
         }
     }
 
@@ -142,7 +196,11 @@ impl Scan<'_> {
     fn scalar(&mut self, wanted: bool) -> Result<(), Why> {
         let start = self.at;
         let (kind, value) = match self.next() {
-            Some(b'"') => (Kind::Text, self.string()?),
+            Some(b'"') => {
+                let place = self.string()?;
+                // Only what is asked for is copied: a document may hold keys.
+                (Kind::Text, if wanted { self.decode(&place)? } else { String::new() })
+            }
             Some(b'-' | b'0'..=b'9') => {
                 (Kind::Number, self.word(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))?)
             }
@@ -156,7 +214,7 @@ impl Scan<'_> {
             }
         };
         if wanted {
-            self.found = Some(Scalar { kind, value, span: start..self.at });
+            self.found = Some(Found::Scalar(Scalar { kind, value, span: start..self.at }));
         }
         Ok(())
     }
@@ -167,12 +225,13 @@ impl Scan<'_> {
         let end = rest.bytes().position(|b| !inside(b)).unwrap_or(rest.len());
         let word = rest.get(..end).unwrap_or_default().to_owned();
         // Only the form is of interest: how big a number is, is its owner's affair.
-        serde_json::from_str::<&serde_json::value::RawValue>(&word).map_err(|_| Why::Wrong)?;
+        serde_json::from_str::<&RawValue>(&word).map_err(|_| Why::Wrong)?;
         self.skip(end);
         Ok(word)
     }
 
-    fn string(&mut self) -> Result<String, Why> {
+    /// Where a string stands.
+    fn string(&mut self) -> Result<Range<usize>, Why> {
         self.blanks()?;
         let rest = self.rest();
         if !rest.starts_with('"') {
@@ -185,8 +244,15 @@ impl Scan<'_> {
             ends
         });
         let end = end.ok_or(Why::Wrong)?.saturating_add(2);
-        let text = rest.get(..end).and_then(|text| serde_json::from_str(text).ok()).ok_or(Why::Wrong)?;
+        let text = rest.get(..end).ok_or(Why::Wrong)?;
+        serde_json::from_str::<&RawValue>(text).map_err(|_| Why::Wrong)?;
+        let start = self.at;
         self.skip(end);
-        Ok(text)
+        Ok(start..self.at)
+    }
+
+    fn decode(&self, place: &Range<usize>) -> Result<String, Why> {
+        let text = self.text.get(place.clone()).ok_or(Why::Wrong)?;
+        serde_json::from_str(text).map_err(|_| Why::Wrong)
     }
 }

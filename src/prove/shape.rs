@@ -3,11 +3,20 @@
 
 use crate::digest;
 use crate::digest::Digest;
+use crate::inventory::Able;
 use crate::plan::Gate;
 use crate::plan::step::Part;
 use crate::prove::world::Flaws;
 use crate::prove::world::World;
 use std::fmt::Write;
+
+/// What a backend can do, as far as the model asks: who remembers what is our journal's affair.
+fn able(able: Able) -> String {
+    let Able { promotes, demotes, disables, destroys, exports, reopens, fingerprints, marks, remembers: _ } = able;
+    let does = format!("promotes: {promotes}, demotes: {demotes}, disables: {disables:?}, destroys: {destroys}");
+    let has = format!("exports: {exports}, reopens: {reopens:?}, fingerprints: {fingerprints:?}, marks: {marks}");
+    format!("Able {{ {does}, {has} }}")
+}
 
 /// The digest of a world's shape.
 #[must_use]
@@ -15,9 +24,9 @@ pub fn digest(world: &World) -> Digest {
     let mut text = String::with_capacity(2048);
     let _ = write!(
         text,
-        "{:?} {:?} {} {:?} {} {} {} {} {:?} {} {} {} {:?}",
+        "{:?} {} {} {:?} {} {} {} {} {:?} {} {} {} {:?}",
         world.kind,
-        world.able,
+        able(world.able),
         world.has_old,
         world.old_state,
         world.moves,

@@ -1,7 +1,7 @@
 //! A folder without books: what they would say.
 
+use crate::backend::coding::Material;
 use crate::backend::file::folder::Folder;
-use crate::backend::file::folder::Material;
 use crate::backend::file::folder::RING;
 use crate::backend::file::ring::Ring;
 use crate::fault::Fault;

@@ -1,8 +1,8 @@
 //! Folders that look like keys, beside those that policies name: looked for where the named ones lie, one level deep.
 
 use crate::backend::file::folder::RING;
-use crate::backend::file::id::Ids;
 use crate::backend::file::ring::DISABLED;
+use crate::backend::id::Ids;
 use std::collections::BTreeSet;
 use std::fs;
 use std::fs::DirEntry;

@@ -1,17 +1,15 @@
 //! One key's folder as it lies on the disk: whether it is private, what files are in it, what a version's file holds.
 
-use crate::backend::file::coding;
-use crate::backend::file::id::Ids;
-use crate::backend::file::id::file_name;
+use crate::backend::coding::Material;
 use crate::backend::file::ring::DISABLED;
 use crate::backend::file::ring::Ring;
+use crate::backend::id::Ids;
+use crate::backend::id::file_name;
 use crate::disk;
 use crate::envelope::Coding;
 use crate::fault::Fault;
 use crate::model::Fingerprint;
 use crate::model::VersionId;
-use crate::policy::meant::key::Algorithm;
-use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -32,13 +30,6 @@ pub(super) struct Folder<'a> {
     pub(super) ids: &'a Ids,
     /// The run whose name every commit bears.
     pub(super) run: Option<String>,
-}
-
-/// A version's material and what tells it from others.
-pub(super) struct Material {
-    pub(super) secret: Secret,
-    pub(super) fingerprint: Fingerprint,
-    pub(super) algorithm: Algorithm,
 }
 
 /// What lies in a folder, by name.
@@ -176,13 +167,7 @@ impl<'a> Folder<'a> {
     /// The material in a file, or why there is none in it.
     pub(super) fn read(&self, path: &Path) -> Result<Result<Material, String>, Fault> {
         let file = disk::read_private(path)?;
-        let material = || -> Result<Material, String> {
-            let secret = coding::decode(self.codings, &file)?;
-            let algorithm = coding::algorithm(&secret)?;
-            let fingerprint = fingerprint(&secret)?;
-            Ok(Material { secret, fingerprint, algorithm })
-        };
-        Ok(material())
+        Ok(Material::read(self.codings, &file))
     }
 }
 
@@ -202,11 +187,6 @@ fn private_folder(path: &Path) -> Result<bool, Fault> {
             .hint(format!("`chmod 700 {}`, and think about who could have read it", path.display())));
     }
     Ok(true)
-}
-
-/// What tells a key's bytes from all others: their SHA-256.
-pub(super) fn fingerprint(secret: &Secret) -> Result<Fingerprint, String> {
-    secret.fingerprint().hex().parse().map_err(|bad| format!("{bad}"))
 }
 
 /// What `disk` may leave after a crash; whoever holds the lock sweeps it.

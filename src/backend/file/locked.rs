@@ -1,7 +1,7 @@
 //! A folder under its lock: the books committed, what a crash left undone done, files made, moved and looked at.
 
+use crate::backend::coding;
 use crate::backend::file::begin::begin;
-use crate::backend::file::coding;
 use crate::backend::file::folder::Folder;
 use crate::backend::file::folder::Found;
 use crate::backend::file::folder::LOCK;

@@ -1,7 +1,7 @@
 //! `ring.json`: the books of one folder of key files, and the only truth about it. Its rename is the only commit.
 //! `docs/formats-ring.md` is for readers in other languages.
 
-use crate::backend::file::id::file_name;
+use crate::backend::id::file_name;
 use crate::model::Fingerprint;
 use crate::model::Hour;
 use crate::model::Key;

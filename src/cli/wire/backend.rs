@@ -1,5 +1,6 @@
 //! From a backend as the policy means it to the adapter that this build has for it.
 
+use crate::backend::document::Document;
 use crate::backend::file::KeyFiles;
 use crate::fault::Fault;
 use crate::model::Name;
@@ -20,6 +21,10 @@ pub(super) fn backend(
         Meant::File { codings, id } => {
             let files = KeyFiles::new(folder, codings, id);
             Some(Box::new(files.map_err(|why| Fault::ask_operator(format!("use backend `{name}`"), why))?))
+        }
+        Meant::Document { file: Some(file), codings, id, current, .. } => {
+            let document = Document::new(folder, file, codings, id, current.as_ref());
+            Some(Box::new(document.map_err(|why| Fault::ask_operator(format!("use backend `{name}`"), why))?))
         }
         _ => None,
     })

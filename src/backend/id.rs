@@ -1,59 +1,59 @@
-//! How versions of key files are called: the id template counts, the file is the id with an ending.
+//! How versions are called where we count them: the id template counts, and a key file is the id with an ending.
 
 use crate::model::VersionId;
 use crate::template::Template;
 use std::borrow::Cow;
 
 /// The ending of every key file.
-pub(super) const ENDING: &str = ".key";
+pub(in crate::backend) const ENDING: &str = ".key";
 
 /// Makes ids and reads them back.
 #[derive(Debug, Clone)]
-pub(super) struct Ids(Template);
+pub(in crate::backend) struct Ids(Template);
 
 impl Ids {
     /// Ids after a template that counts with `{{ n }}` and makes names that are safe in a folder.
-    pub(super) fn new(template: Template) -> Result<Self, String> {
+    pub(in crate::backend) fn new(template: Template) -> Result<Self, String> {
         if template.placeholders().collect::<Vec<_>>() != ["n"] {
             return Err(format!(
-                "the id `{template}` of a file backend holds `{{{{ n }}}}` once, and nothing else to fill"
+                "the id `{template}` is counted here: let it hold `{{{{ n }}}}` once, and nothing else to fill"
             ));
         }
         let ids = Self(template);
         let sample = ids.nth(1)?;
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         if !sample.as_str().chars().all(plain) || ids.n(&sample) != Some(1) {
-            return Err(format!("the id `{}` cannot be the name of a file", ids.0));
+            return Err(format!("the id `{}` cannot be a plain name", ids.0));
         }
         Ok(ids)
     }
 
     /// The `n`th id.
-    pub(super) fn nth(&self, n: u64) -> Result<VersionId, String> {
+    pub(in crate::backend) fn nth(&self, n: u64) -> Result<VersionId, String> {
         let text = self.0.fill(|name| (name == "n").then(|| Cow::Owned(n.to_string())));
         let text = text.map_err(|missing| missing.to_string())?;
         text.parse().map_err(|bad| format!("`{}` is no id: {bad}", text.escape_debug()))
     }
 
     /// Which id this is.
-    pub(super) fn n(&self, id: &VersionId) -> Option<u64> {
+    pub(in crate::backend) fn n(&self, id: &VersionId) -> Option<u64> {
         self.0.matches(id.as_str())?.get("n")?.parse().ok()
     }
 
     /// The version whose file this is.
-    pub(super) fn of_file(&self, name: &str) -> Option<VersionId> {
+    pub(in crate::backend) fn of_file(&self, name: &str) -> Option<VersionId> {
         let id: VersionId = name.strip_suffix(ENDING)?.parse().ok()?;
         self.n(&id).map(|_| id)
     }
 
     /// The template as it is written.
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::backend) fn as_str(&self) -> &str {
         self.0.as_str()
     }
 }
 
 /// The name of a version's file.
-pub(super) fn file_name(id: &VersionId) -> String {
+pub(in crate::backend) fn file_name(id: &VersionId) -> String {
     format!("{id}{ENDING}")
 }
 

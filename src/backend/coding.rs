@@ -1,6 +1,7 @@
-//! A key file's bytes and the key's bytes.
+//! A key's bytes as a file or a document writes them, and the key itself.
 
 use crate::envelope::Coding;
+use crate::model::Fingerprint;
 use crate::policy::meant::key::Algorithm;
 use crate::secret::Secret;
 use base64::Engine;
@@ -8,8 +9,30 @@ use base64::engine::general_purpose::STANDARD;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+/// A version's material and what tells it from others.
+pub(in crate::backend) struct Material {
+    pub(in crate::backend) secret: Secret,
+    pub(in crate::backend) fingerprint: Fingerprint,
+    pub(in crate::backend) algorithm: Algorithm,
+}
+
+impl Material {
+    /// The material as it is written down, or why there is none in it.
+    pub(in crate::backend) fn read(codings: &[Coding], written: &Secret) -> Result<Self, String> {
+        let secret = decode(codings, written)?;
+        let algorithm = algorithm(&secret)?;
+        let fingerprint = fingerprint(&secret)?;
+        Ok(Self { secret, fingerprint, algorithm })
+    }
+}
+
+/// What tells a key's bytes from all others: their SHA-256.
+pub(in crate::backend) fn fingerprint(secret: &Secret) -> Result<Fingerprint, String> {
+    secret.fingerprint().hex().parse().map_err(|bad| format!("{bad}"))
+}
+
 /// The key in a file's bytes. Blanks around a text are not part of it; raw bytes are taken as they are.
-pub(super) fn decode(codings: &[Coding], file: &Secret) -> Result<Secret, String> {
+pub(in crate::backend) fn decode(codings: &[Coding], file: &Secret) -> Result<Secret, String> {
     let mut bytes = Zeroizing::new(file.lend(<[u8]>::to_vec));
     for coding in codings {
         let text = bytes.trim_ascii();
@@ -25,7 +48,7 @@ pub(super) fn decode(codings: &[Coding], file: &Secret) -> Result<Secret, String
 }
 
 /// A file's bytes for a key: no newline at the end.
-pub(super) fn encode(codings: &[Coding], key: &Secret) -> Result<Secret, String> {
+pub(in crate::backend) fn encode(codings: &[Coding], key: &Secret) -> Result<Secret, String> {
     let mut bytes = Zeroizing::new(key.lend(<[u8]>::to_vec));
     for coding in codings.iter().rev() {
         let text = match coding {
@@ -44,7 +67,7 @@ pub(super) fn encode(codings: &[Coding], key: &Secret) -> Result<Secret, String>
 }
 
 /// How many bytes a key has that a file can hold.
-pub(super) fn length(algorithm: Algorithm) -> Option<usize> {
+pub(in crate::backend) fn length(algorithm: Algorithm) -> Option<usize> {
     match algorithm {
         Algorithm::Aes128 => Some(16),
         Algorithm::Aes256 => Some(32),
@@ -53,7 +76,7 @@ pub(super) fn length(algorithm: Algorithm) -> Option<usize> {
 }
 
 /// What kind of key has so many bytes.
-pub(super) fn algorithm(key: &Secret) -> Result<Algorithm, String> {
+pub(in crate::backend) fn algorithm(key: &Secret) -> Result<Algorithm, String> {
     [Algorithm::Aes128, Algorithm::Aes256]
         .into_iter()
         .find(|algorithm| length(*algorithm) == Some(key.len()))
