@@ -142,7 +142,7 @@ impl Scan<'_> {
         let (start, mut entries, mut met) = (self.at, Vec::new(), false);
         loop {
             if self.take(b'}')? {
-                return Ok(self.list_it(sought, start, entries));
+                break;
             }
             let key = self.string()?;
             let name: String = self.decode(&key)?;
@@ -165,16 +165,17 @@ impl Scan<'_> {
                 entries.push(Entry { name, key, value, text });
             }
             if !self.take(b',')? {
-                return if self.take(b'}')? { Ok(self.list_it(sought, start, entries)) } else { Err(Why::Wrong) };
+                match self.take(b'}')? {
+                    true => break,
+                    false => return Err(Why::Wrong),
+                }
             }
         }
-    }
-
-    fn list_it(&mut self, sought: bool, start: usize, entries: Vec<Entry>) {
         if sought {
             let inside = start..self.at.saturating_sub(1);
             self.found = Some(Found::Table(Table::new(entries, Form::Braces(inside))));
         }
+        Ok(())
     }
 
     fn list(&mut self, way: Option<usize>, depth: usize) -> Result<(), Why> {
