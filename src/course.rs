@@ -5,6 +5,7 @@
 pub mod facts;
 pub mod forecast;
 pub mod freeze;
+pub mod span;
 
 pub use facts::Observation;
 pub use facts::Times;

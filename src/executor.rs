@@ -18,6 +18,7 @@ pub mod rewrap;
 pub mod scene;
 pub mod told;
 mod trace;
+mod turns;
 mod undo;
 pub mod values;
 pub mod versions;
@@ -37,6 +38,8 @@ use crate::course;
 use crate::course::Door;
 use crate::course::Stop;
 use crate::course::facts::Fact;
+use crate::course::span::enters;
+use crate::course::span::turns_left;
 use crate::fault::Fault;
 use crate::journal::Event;
 use crate::journal::Standing;
@@ -49,6 +52,7 @@ use crate::port::world::World;
 use along::Attempt;
 use along::Place;
 use batch::Ready;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -124,6 +128,24 @@ struct Next {
     /// Proofs that could not be read, by the step that waits for them.
     unread: Vec<(String, Fault)>,
     finished: bool,
+    /// The units in which members take turns now.
+    inside: BTreeSet<usize>,
+}
+
+impl Next {
+    /// Members that hold one version take turns in one unit at a time, and nothing else is done meanwhile: what it does
+    /// beside them would make the span longer in which others of them cannot start.
+    fn one_span_at_a_time(&mut self, plan: &Plan) {
+        let enters = |ready: &Ready| plan.units.get(ready.place.0).is_some_and(|unit| enters(unit, ready.place.1));
+        let goes_on = self.ready.iter().map(|ready| ready.place.0).find(|unit| self.inside.contains(unit));
+        if let Some(unit) = goes_on {
+            self.ready.retain(|ready| ready.place.0 == unit);
+        } else if self.ready.iter().all(enters) {
+            self.ready.truncate(1);
+        } else {
+            self.ready.retain(|ready| !enters(ready));
+        }
+    }
 }
 
 fn look(
@@ -156,7 +178,11 @@ fn look(
             course::Next::Stop(Stop::Late(steps)) => next.late.extend(steps.into_iter().filter_map(hold)),
         }
         next.finished &= progress.finished();
+        if !turns_left(unit, &progress).is_empty() {
+            next.inside.insert(at);
+        }
     }
+    next.one_span_at_a_time(plan);
     Ok(next)
 }
 

@@ -14,4 +14,6 @@ mod page;
 mod rest;
 mod words;
 
+pub use words::all_of;
+
 pub use terminal::Paper;

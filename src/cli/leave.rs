@@ -1,14 +1,15 @@
 //! "Safe to leave": whether an operator may go away now, and until when.
 
 use crate::course::facts::deadline;
+use crate::course::span::turns_left;
 use crate::executor;
 use crate::journal::Standing;
 use crate::model::Hour;
-use crate::plan::Part;
 use crate::plan::Plan;
 use crate::plan::Unit;
 use crate::plan::progress::At;
 use crate::plan::progress::Progress;
+use crate::render::all_of;
 
 /// The line that every stop ends with.
 pub(super) fn line(plan: &Plan, standing: Option<&Standing>, now: Hour) -> String {
@@ -34,20 +35,17 @@ pub(super) fn line(plan: &Plan, standing: Option<&Standing>, now: Hour) -> Strin
 
 /// Inside the span of a fleet that holds one version, members that had no turn yet cannot restart.
 fn span(unit: &Unit, names: &[String], progress: &Progress) -> Option<String> {
-    let begun = unit
-        .steps
-        .iter()
-        .enumerate()
-        .any(|(at, step)| matches!(step.part, Part::Rewrap { .. }) && step.turn && progress.at(at) != At::Ahead);
-    if !begun {
-        return None;
+    let left = turns_left(unit, progress);
+    let last = names.get(*left.last()?).cloned().unwrap_or_default();
+    let mut members = Vec::new();
+    for step in left.iter().filter_map(|at| unit.steps.get(*at)) {
+        let name = step.part.member().map(ToString::to_string);
+        let name = name.or_else(|| step.part.fleet().map(|fleet| format!("members of {fleet}")));
+        members.extend(name.map(|name| format!("`{name}`")));
     }
-    let left =
-        unit.steps.iter().enumerate().find(|(at, step)| {
-            matches!(step.part, Part::Restart { member: Some(_), .. }) && progress.at(*at) != At::Done
-        });
-    let (at, step) = left?;
-    let member = step.part.member()?;
-    let name = names.get(at).cloned().unwrap_or_default();
-    Some(format!("`{member}` may not come up if it restarts before step {name}; `keyrota apply` goes on"))
+    let (each, turn) = if left.len() == 1 { ("it restarts", "its turn") } else { ("one restarts", "its own turn") };
+    Some(format!(
+        "{} may not come up if {each} before {turn} ({last} is the last); `keyrota apply` goes on",
+        all_of(&members)
+    ))
 }

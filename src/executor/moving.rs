@@ -21,6 +21,7 @@ use crate::executor::values::lots;
 use crate::executor::values::place;
 use crate::fault::Fault;
 use crate::journal::Event;
+use crate::journal::Fact;
 use crate::journal::Facts;
 use crate::journal::StepName;
 use crate::model::Name;
@@ -84,12 +85,18 @@ impl Follower<'_, '_, '_> {
     }
 }
 
-/// Moves what was written meanwhile, as a part of another step.
-pub(super) fn sweep(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<(), Fault> {
+/// Moves what was written meanwhile, as a part of another step: whether there was anything.
+pub(super) fn sweep(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<bool, Fault> {
     match rewrap(executor, scene, step)? {
         Outcome::Failed(fault) => Err(fault),
-        Outcome::Done { .. } | Outcome::Stopped | Outcome::Late(_) => Ok(()),
+        Outcome::Done { facts, .. } => Ok(moved(&facts)),
+        Outcome::Stopped | Outcome::Late(_) => Ok(false),
     }
+}
+
+/// Whether a round moved anything.
+pub(super) fn moved(facts: &Facts) -> bool {
+    matches!(facts.get("moved"), Some(Fact::Count(moved)) if *moved > 0)
 }
 
 /// Moves every value to the new version.

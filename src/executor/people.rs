@@ -1,29 +1,18 @@
 //! Acts on fleets, and questions to the world.
 
-use crate::executor::Executor;
-use crate::executor::moving;
 use crate::executor::perform::Outcome;
 use crate::executor::scene::Scene;
 use crate::fault::Fault;
 use crate::journal::DELIVERED_PROVEN;
 use crate::journal::Facts as Told;
-use crate::journal::StepName;
-use crate::model::Hour;
 use crate::model::Member;
 use crate::model::Name;
-use crate::model::Span;
 use crate::model::VersionId;
 use crate::plan::Kind;
-use crate::policy::meant;
 use crate::policy::meant::check::When;
 use crate::policy::meant::fleet::Gives;
-use crate::policy::meant::fleet::Holds;
-use crate::policy::meant::fleet::RestartHow;
 use crate::port::backend::Failed;
 use crate::port::world::World;
-
-/// How often a member is asked whether it is well again.
-const ASK_AGAIN: Span = Span::seconds(1);
 
 /// Asks the key's checks of a moment: what passed, or the first that did not.
 ///
@@ -132,81 +121,6 @@ pub(super) fn turned(scene: &Scene<'_>, version: &VersionId) -> Vec<(crate::mode
     turn.then(|| (scene.name().clone(), crate::model::Change::Switch { to: version.clone() })).into_iter().collect()
 }
 
-/// Restarts a fleet: one member after the other, the next only when the one before is well.
-pub(super) fn restart(
-    executor: &mut Executor<'_, '_>,
-    scene: &Scene<'_>,
-    step: &StepName,
-    name: &Name,
-    member: Option<&Member>,
-) -> Result<Outcome, Fault> {
-    let world = executor.world;
-    let fleet = scene.fleet(name)?;
-    let Some(restart) = &fleet.restart else {
-        return Err(Fault::report_bug(format!("restart `{name}`"), "the plan does not say how"));
-    };
-    let port = world.fleet(scene.name(), name)?;
-    let facts = scene.plain_facts();
-    if restart.how == RestartHow::All && member.is_none() {
-        let since = executor.desk.now();
-        port.restart(None, &facts)?;
-        for member in members(world, scene, name)? {
-            healthy(executor, scene, fleet, &member, since, restart.within)?;
-        }
-        return Ok(Outcome::done());
-    }
-    for member in chosen(world, scene, name, member)? {
-        // A member that holds one version starts only where every value is under that one; what a late writer
-        // left is moved, and it is started again, until it is well or its time is over.
-        let sweeps = fleet.holds == Holds::One && scene.planned.kind == Kind::Rotate;
-        let began = executor.desk.now();
-        loop {
-            let since = executor.desk.now();
-            port.restart(Some(&member), &facts.clone().with_member(&member))?;
-            match healthy(executor, scene, fleet, &member, since, restart.within) {
-                Ok(()) => break,
-                Err(_) if sweeps && Span::between(began, executor.desk.now()) < restart.within => {
-                    moving::sweep(executor, scene, step)?;
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
-    }
-    Ok(Outcome::done())
-}
-
-fn healthy(
-    executor: &Executor<'_, '_>,
-    scene: &Scene<'_>,
-    fleet: &meant::Fleet,
-    member: &Member,
-    since: Hour,
-    within: Span,
-) -> Result<(), Fault> {
-    let world = executor.world;
-    let probe = world.probe(scene.name())?;
-    let facts = scene.plain_facts().with_member(member).with_since(since);
-    let deadline = within.after(since);
-    for check in &fleet.healthy {
-        loop {
-            let answer = probe.ask(check, &facts)?;
-            if answer.passed {
-                break;
-            }
-            let now = world.clock().now();
-            if now >= deadline {
-                let doing = format!("see `{member}` well again (`{}`)", check.name);
-                let fault = Fault::ask_operator(doing, format!("{} (waited {within})", answer.saw));
-                return Err(
-                    fault.hint("the others were left as they are; look at its log, then run `keyrota apply` again")
-                );
-            }
-            world.clock().sleep_until(ASK_AGAIN.after(now).min(deadline));
-        }
-    }
-    Ok(())
-}
-
 /// A fleet's members, who must be at least as many as the policy says.
 pub(super) fn members(world: &dyn World, scene: &Scene<'_>, name: &Name) -> Result<Vec<Member>, Fault> {
     use crate::policy::meant::fleet::Members;
@@ -231,7 +145,12 @@ pub(super) fn members(world: &dyn World, scene: &Scene<'_>, name: &Name) -> Resu
     Ok(members)
 }
 
-fn chosen(world: &dyn World, scene: &Scene<'_>, name: &Name, member: Option<&Member>) -> Result<Vec<Member>, Fault> {
+pub(super) fn chosen(
+    world: &dyn World,
+    scene: &Scene<'_>,
+    name: &Name,
+    member: Option<&Member>,
+) -> Result<Vec<Member>, Fault> {
     member.map_or_else(|| members(world, scene, name), |member| Ok(vec![member.clone()]))
 }
 

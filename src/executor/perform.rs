@@ -6,10 +6,10 @@ use crate::executor::keep;
 use crate::executor::moving;
 use crate::executor::people;
 use crate::executor::scene::Scene;
+use crate::executor::turns;
 use crate::executor::values;
 use crate::executor::versions;
 use crate::fault::Fault;
-use crate::journal::Fact;
 use crate::journal::Facts;
 use crate::journal::Mark;
 use crate::journal::StepName;
@@ -119,7 +119,7 @@ pub(super) fn act(
         Part::Retire | Part::Destroy => match versions::is_done(world, scene) {
             Ok(true) => versions::change(executor, scene),
             Ok(false) => match look_again(executor, scene, step)? {
-                Outcome::Done { facts, .. } if moved(&facts) => return Ok(anew(scene, "disable")),
+                Outcome::Done { facts, .. } if moving::moved(&facts) => return Ok(anew(scene, "disable")),
                 Outcome::Done { .. } => versions::change(executor, scene),
                 other => return Ok(other),
             },
@@ -127,11 +127,11 @@ pub(super) fn act(
         },
         Part::Deliver { fleet } => scene.new_version().and_then(|new| people::deliver(world, scene, fleet, new)),
         Part::Withdraw { fleet } => match look_again(executor, scene, step)? {
-            Outcome::Done { facts, .. } if moved(&facts) => return Ok(anew(scene, "take away")),
+            Outcome::Done { facts, .. } if moving::moved(&facts) => return Ok(anew(scene, "take away")),
             Outcome::Done { .. } => people::withdraw(world, scene, fleet),
             other => return Ok(other),
         },
-        Part::Restart { fleet, member, .. } => people::restart(executor, scene, step, fleet, member.as_ref()),
+        Part::Restart { fleet, member, .. } => turns::restart(executor, scene, step, fleet, member.as_ref()),
         Part::Point { fleet, member } => people::point(world, scene, fleet, member.as_ref()),
         Part::Open => return values::open(executor, scene),
         Part::Keep => values::keep(executor, scene),
@@ -155,10 +155,6 @@ fn anew(scene: &Scene<'_>, act: &str) -> Outcome {
     let why = "values turned up under it after the closing round, and were moved just now";
     let fault = Fault::retry(format!("{act} a version of `{}`", scene.name()), why);
     Outcome::Late(fault.hint("it is waited for anew before that"))
-}
-
-fn moved(facts: &Facts) -> bool {
-    matches!(facts.get("moved"), Some(Fact::Count(moved)) if *moved > 0)
 }
 
 /// So often a retirement is taken back in one run; after that a person has to say what still needs the version.

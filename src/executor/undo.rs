@@ -11,6 +11,7 @@ use crate::executor::people;
 use crate::executor::perform::Outcome;
 use crate::executor::scene::Scene;
 use crate::executor::told::Told;
+use crate::executor::turns;
 use crate::executor::versions;
 use crate::fault::Fault;
 use crate::journal::Event;
@@ -138,7 +139,7 @@ fn enable(
     }
     for part in &mine {
         if let Part::Restart { fleet, member, why: Why::Forget } = part {
-            people::restart(executor, scene, undo, fleet, member.as_ref())?;
+            turns::restart(executor, scene, undo, fleet, member.as_ref())?;
         }
     }
     Ok((facts, change))

@@ -63,7 +63,7 @@ pub(super) fn count(count: usize, one: &str, many: &str) -> String {
 }
 
 /// Words joined by commas and a last `and`.
-pub(super) fn all_of(words: &[String]) -> String {
+pub fn all_of(words: &[String]) -> String {
     match words {
         [] => String::new(),
         [one] => one.clone(),

@@ -12,3 +12,4 @@
 
 #[expect(dead_code, reason = "every world takes what it needs of the stage")]
 mod stage;
+mod uptrakit;

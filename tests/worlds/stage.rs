@@ -104,7 +104,13 @@ impl Stage {
     /// The command of the program, for those who want to kill it.
     pub(crate) fn keyrota(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyrota"));
-        command.arg("-C").arg(self.at()).args(words).env_clear().envs(&*self.environment.borrow());
+        command
+            .arg("-C")
+            .arg(self.at())
+            .args(words)
+            .current_dir(self.at())
+            .env_clear()
+            .envs(&*self.environment.borrow());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
