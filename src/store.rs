@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod contract;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;

@@ -102,7 +102,7 @@ impl Wired {
             let each = key.each.as_deref().filter(|_| place::differs(&store.place));
             let at = (policy.name.clone(), name.clone(), each.map(str::to_owned));
             if !self.stores.contains_key(&at)
-                && let Some(port) = place::store(folder, name, &store.place, each, secrets)?
+                && let Some(port) = place::store(folder, name, &store.place, each, (runner, secrets))?
             {
                 self.stores.insert(at, port);
             }
@@ -117,7 +117,7 @@ impl Wired {
             let wired: Box<dyn Fleet> = match proof {
                 Some(ProofFrom::Store { store, table }) => match self.stores.get(&whole(store)) {
                     Some(port) => Box::new(Proved::new(commanded, Arc::clone(port), table.clone())),
-                    None => self.proof_store(folder, policy, store, commanded, (table, secrets))?,
+                    None => self.proof_store(folder, policy, store, commanded, (table, runner, secrets))?,
                 },
                 _ => Box::new(commanded),
             };
@@ -133,10 +133,13 @@ impl Wired {
         policy: &Policy,
         store: &Name,
         commanded: Commanded,
-        (table, secrets): (&str, &Arc<dyn Secrets>),
+        (table, runner, secrets): (&str, &Arc<Runner>, &Arc<dyn Secrets>),
     ) -> Result<Box<dyn Fleet>, Fault> {
         let found = policy.stores.get(store).filter(|found| !place::differs(&found.place));
-        let port = found.map(|found| place::store(folder, store, &found.place, None, secrets)).transpose()?.flatten();
+        let port = found
+            .map(|found| place::store(folder, store, &found.place, None, (runner, secrets)))
+            .transpose()?
+            .flatten();
         let Some(port) = port else {
             // Whoever asks it is told that this build cannot.
             return Ok(Box::new(commanded));

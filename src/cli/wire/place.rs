@@ -1,14 +1,19 @@
 //! From a store's place in the policy to the adapter that this build has for it.
 
+use crate::command::Runner;
 use crate::fault::Fault;
 use crate::model::Name;
 use crate::policy::meant::store::Place;
 use crate::port::probe::Secrets;
 use crate::port::store::Store;
+#[cfg(feature = "grpc")]
+use crate::store::grpc::Grpc;
 #[cfg(feature = "postgres")]
 use crate::store::postgres::Login;
 #[cfg(feature = "postgres")]
 use crate::store::postgres::Postgres;
+#[cfg(feature = "grpc")]
+use crate::store::served::Served;
 use crate::store::sqlite::Sqlite;
 use std::borrow::Cow;
 use std::path::Path;
@@ -20,13 +25,16 @@ pub(super) fn differs(place: &Place) -> bool {
 }
 
 /// The adapter; nothing where this build has none, or the place has none to have.
-#[cfg_attr(not(feature = "postgres"), expect(unused_variables, reason = "only servers ask for a secret"))]
+#[cfg_attr(
+    not(all(feature = "postgres", feature = "grpc")),
+    expect(unused_variables, reason = "only servers ask for secrets, and only services for programs")
+)]
 pub(super) fn store(
     folder: &Path,
     name: &Name,
     place: &Place,
     each: Option<&str>,
-    secrets: &Arc<dyn Secrets>,
+    (runner, secrets): (&Arc<Runner>, &Arc<dyn Secrets>),
 ) -> Result<Option<Arc<dyn Store>>, Fault> {
     Ok(match place {
         Place::Sqlite { path } => {
@@ -38,6 +46,11 @@ pub(super) fn store(
         Place::Postgres { url, tls } => {
             let login = Login { url: url.clone(), tls: tls.clone(), secrets: Arc::clone(secrets) };
             Some(Arc::new(Postgres::new(name.as_str(), login)))
+        }
+        #[cfg(feature = "grpc")]
+        Place::Grpc(meant) => {
+            let service = Grpc::new((**meant).clone(), folder, Arc::clone(secrets), Arc::clone(runner));
+            Some(Arc::new(Served(service)))
         }
         _ => None,
     })
