@@ -2,6 +2,7 @@
 //! found well" is a decision too.
 //! Never here: asking the world, drawing steps.
 
+pub mod back;
 pub mod blocker;
 pub mod calendar;
 pub mod judge;
@@ -60,6 +61,8 @@ pub enum Verdict {
     DestroyDue,
     /// Pre-images were kept for as long as they should be: delete them.
     DiscardDue,
+    /// Somebody asked for a version that is there already to take the current one's place.
+    Back,
     /// Rotate it, once fewer others are under way.
     Waiting,
     /// A run is open.
@@ -76,7 +79,13 @@ impl Verdict {
     pub const fn acts(self) -> bool {
         matches!(
             self,
-            Verdict::New | Verdict::Due | Verdict::Overdue | Verdict::Behind | Verdict::Reopened | Verdict::DiscardDue
+            Verdict::New
+                | Verdict::Due
+                | Verdict::Overdue
+                | Verdict::Behind
+                | Verdict::Reopened
+                | Verdict::DiscardDue
+                | Verdict::Back
         )
     }
 
@@ -92,6 +101,7 @@ impl Verdict {
             Verdict::Reopened => "reopened",
             Verdict::DestroyDue => "destroy due",
             Verdict::DiscardDue => "pre-images due",
+            Verdict::Back => "going back",
             Verdict::Waiting => "waiting",
             Verdict::UnderWay => "under way",
             Verdict::Blocked => "blocked",

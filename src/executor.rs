@@ -227,7 +227,7 @@ fn wake(held: &[Held], now: Hour) -> Hour {
 
 fn hold(unit: &Unit, step: usize, facts: &[Fact], name: String, unseen: Option<&str>) -> Option<Held> {
     let (planned, fact) = (unit.steps.get(step)?, facts.get(step)?);
-    let title = crate::plan::phrase::title(&planned.part);
+    let title = crate::plan::phrase::told(unit.keys.get(planned.key), &planned.part);
     let mut waits_for = fact.waits_for.clone();
     waits_for.extend(unseen.map(|why| format!("a look whether it took before, which failed: {why}")));
     Some(Held { step: name, title, opens: fact.opens, by: fact.by, waits_for })

@@ -102,6 +102,8 @@ pub enum Kind {
     Rotate,
     /// Values are moved to the version that is current already, and the old one is retired.
     Follow,
+    /// A version that is there already takes the current one's place, and that one stays readable.
+    Back,
     /// A retired version's values are moved, and it is retired anew.
     Reopen,
     /// An old version's material ends.

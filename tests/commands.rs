@@ -317,6 +317,46 @@ fn a_run_is_given_up_before_and_after_its_turn() {
     insta::assert_snapshot!(world.told);
 }
 
+/// From after the switch: both versions stay readable, the values come back, and nothing is planned until a person says so.
+#[test]
+fn somebody_goes_back() {
+    let mut world = world(80, "1s", "40d");
+    for args in
+        ["plan --back app/kek", "plan --back app/kek --key app/kek", "plan --to app/kek@v9", "plan --to app/kek"]
+    {
+        world.run(args);
+    }
+    assert_eq!(world.quietly("plan --key app/kek -o a.json").0, 0);
+    assert_eq!(world.quietly("apply a.json").0, 0);
+    while !world.shown("status").contains("`v2` current") {
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(world.quietly("apply a.json").0, 0);
+    }
+    world.run("plan --back app/kek");
+    let run = world.run_name();
+    assert_eq!(world.quietly(&format!("cancel {run}")).0, 0);
+    world.run("plan --back app/kek -o b.json --exit-code");
+    world.until("apply b.json --exit-code", 0);
+    let under: u32 =
+        world.db().query_row("select count(*) from data_keys where kek_version = 'v1'", (), |row| row.get(0)).unwrap();
+    assert_eq!(under, 10);
+    for args in ["status", "why app/kek", "plan", "plan --back app/kek", "verify"] {
+        world.run(args);
+    }
+    // Going on again is not going back: the newest version is current, and the plan after it finishes the rotation.
+    assert_eq!(world.quietly("plan --to app/kek@v2 -o c.json").0, 0);
+    world.until("apply c.json --exit-code", 0);
+    world.run("status");
+    // Back for good: whoever plans it by name takes the version out of use that was taken back.
+    assert_eq!(world.quietly("plan --back app/kek -o d.json").0, 0);
+    world.until("apply d.json --exit-code", 0);
+    world.run("plan --key app/kek -o e.json");
+    world.until("apply e.json --exit-code", 0);
+    world.run("status --all");
+    world.run("report");
+    insta::assert_snapshot!(world.told);
+}
+
 #[test]
 fn a_value_that_does_not_open_pins_its_version_until_somebody_settles_it() {
     let mut world = world(80, "1s", "2s");

@@ -9,7 +9,6 @@ use crate::executor::Screen;
 use crate::executor::Told;
 use crate::journal::Fact;
 use crate::model::Hour;
-use crate::plan::phrase;
 use crate::policy::visible;
 use indicatif::ProgressBar;
 use indicatif::ProgressStyle;
@@ -57,7 +56,7 @@ impl Screen for Progress<'_> {
             return self.console.out(&json(told).to_string());
         }
         match told {
-            Told::Begins { step, part } => self.line(&format!("{step}: {} ...", phrase::title(part))),
+            Told::Begins { step, title, .. } => self.line(&format!("{step}: {title} ...")),
             Told::Moved { store, round, moved, about, rate, .. } => self.moved(store, *round, *moved, *about, *rate),
             Told::Done { step, facts, .. } => {
                 if let Some(bar) = self.bar.take() {
@@ -95,11 +94,11 @@ pub(super) fn fact_text(fact: &Fact) -> String {
 
 fn json(told: &Told<'_>) -> serde_json::Value {
     match told {
-        Told::Begins { step, part } => serde_json::json!({"told": "begins", "step": step, "part": part}),
+        Told::Begins { step, part, .. } => serde_json::json!({"told": "begins", "step": step, "part": part}),
         Told::Moved { step, store, round, moved, about, rate } => serde_json::json!({
             "told": "moved", "step": step, "store": store, "round": round, "moved": moved, "about": about, "rate": rate
         }),
-        Told::Done { step, part, facts } => {
+        Told::Done { step, part, facts, .. } => {
             serde_json::json!({"told": "done", "step": step, "part": part, "facts": facts})
         }
         Told::Failed { step, fault } => serde_json::json!({"told": "failed", "step": step, "fault": fault}),

@@ -7,7 +7,6 @@ use crate::command::Runner;
 use crate::executor::Screen;
 use crate::executor::Told;
 use crate::plan::Plan;
-use crate::plan::phrase;
 use crate::policy::visible;
 use crate::port::facts::Facts;
 use std::collections::BTreeMap;
@@ -59,7 +58,7 @@ impl<S: Screen> Screen for Notices<'_, S> {
     fn tell(&mut self, told: &Told<'_>) {
         self.inner.tell(told);
         match told {
-            Told::Done { step, part, .. } => self.tell_program(step, &format!("done: {}", phrase::title(part))),
+            Told::Done { step, title, .. } => self.tell_program(step, &format!("done: {title}")),
             Told::Failed { step, fault } => {
                 self.tell_program(step, &format!("failed: {}", visible(&fault.to_string())))
             }

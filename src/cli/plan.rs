@@ -1,5 +1,7 @@
 //! `keyrota plan`: decide, draw, prove, show.
 
+mod asked;
+
 use crate::cli::console::Console;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Fail;
@@ -12,7 +14,6 @@ use crate::decision::Verdict;
 use crate::decision::Wish;
 use crate::disk;
 use crate::journal;
-use crate::model::KeyName;
 use crate::plan;
 use crate::plan::Document;
 use crate::policy::Project;
@@ -24,18 +25,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use asked::Asked;
+
 /// The arguments of `plan`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Save the plan to this file, for review and `apply`.
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Plan this key, due or not.
-    #[arg(long, value_name = "POLICY/KEY")]
-    key: Option<KeyName>,
-    /// Plan to destroy the old versions whose time has come.
-    #[arg(long)]
-    destroy: bool,
+    #[command(flatten)]
+    asked: Asked,
     /// Say "same plan, later dates" when nothing but dates and estimates differ from this saved plan.
     #[arg(long, value_name = "OLD")]
     same_as: Option<PathBuf>,
@@ -49,18 +48,7 @@ pub(super) const PLAN_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<Exit, Fail> {
     let read = project::read(folder)?;
-    let wish = match (&args.key, args.destroy) {
-        (Some(key), true) => {
-            return Err(Fail::refused(
-                format!("`--key {key}` and `--destroy` ask for two different plans"),
-                "ask for one of them",
-            ));
-        }
-        (Some(key), false) => Wish::Rotate(key.clone()),
-        (None, true) => Wish::Destroy,
-        (None, false) => Wish::WhatIsDue,
-    };
-    known(&read.project, &wish)?;
+    let wish = args.asked.wish(&read.project)?;
     let decisions = decide(folder, &read.project, &wish)?;
     let (decisions, inventory) = decisions;
     let blocked = decisions.iter().any(|d| matches!(d.verdict, Verdict::Blocked | Verdict::RolledBack));
@@ -71,7 +59,7 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
         disk::write_whole(out, document.bytes(), disk::PRIVATE_FILE)?;
     }
     show(&document, args, console)?;
-    if empty && args.destroy && !console.json {
+    if empty && args.asked.destroy && !console.json {
         console.hint("what keeps each old version: `keyrota why POLICY/KEY@VERSION`");
     }
     Ok(match (args.exit_code, empty, blocked) {
@@ -113,18 +101,6 @@ pub(super) fn decide(
     let mut inventory = survey::look(project, &wired, &ledger.past(), Depth::Count);
     lost::refuse(&mut inventory, &ledger)?;
     Ok((decision::decide(project, &inventory, wish), inventory))
-}
-
-fn known(project: &Project, wish: &Wish) -> Result<(), Fail> {
-    let Wish::Rotate(key) = wish else { return Ok(()) };
-    let all = project.policies.iter().flat_map(|policy| policy.keys.keys().map(|name| policy.key_name(name)));
-    let all: Vec<String> = all.map(|name| name.to_string()).collect();
-    if all.contains(&key.to_string()) {
-        return Ok(());
-    }
-    let near = all.iter().min_by_key(|name| strsim::levenshtein(name, &key.to_string()));
-    let hint = near.map_or_else(|| "no policy has a key".to_owned(), |near| format!("did you mean `{near}`?"));
-    Err(Fail::refused(format!("no policy has a key `{key}`"), hint))
 }
 
 pub(super) fn cyclic(cycle: crate::plan::graph::Cycle) -> Fail {

@@ -76,7 +76,7 @@ fn steps(run: &mut status::Run, plan: &Plan, unit: &Unit, standing: &Standing, n
         let (Some(fact), Ok(known)) = (facts.get(index), name.parse::<StepName>()) else { continue };
         // A retirement that is to be taken back shows as its undo.
         let part = if progress.at(index) == At::Back { &Part::Enable } else { &step.part };
-        let title = phrase::title(part);
+        let title = phrase::told(unit.keys.get(step.key), part);
         let held = |opens, by, waits_for| Next { step: name.clone(), title: title.clone(), opens, by, waits_for };
         match progress.at(index) {
             At::Done => run.done += 1,

@@ -5,6 +5,7 @@ use crate::decision::Lead;
 use crate::decision::Reason;
 use crate::decision::Verdict;
 use crate::decision::Wish;
+use crate::decision::back;
 use crate::decision::blocker::blockers;
 use crate::decision::blocker::out_of_use;
 use crate::decision::lead::Ways;
@@ -72,7 +73,12 @@ impl Case<'_> {
         let due_by =
             current.and_then(|version| self.current_since(seen, version)).map(|h| self.key.rotate_every.after(h));
         let lead = self.lead(seen, due_by);
-        let mut decision = self.blocked(seen).unwrap_or_else(|| self.judge(seen, lead));
+        let blocked = self.blocked(seen).or_else(|| self.back(seen));
+        let mut decision = blocked.unwrap_or_else(|| self.judge(seen, lead));
+        if seen.past.rolled_back && decision.verdict.acts() {
+            // It was blocked until a person planned it; a person did, and the plan says so.
+            decision.reasons.push(Reason::TakenBack);
+        }
         decision.due_by = due_by;
         decision.start_by = due_by.map(|due| lead.total().plus(self.key.early_by).before(due));
         decision.lead = lead;
@@ -103,7 +109,8 @@ impl Case<'_> {
             let reasons = told.map(|u| Reason::Unreachable { what: u.what, why: u.why, hint: u.hint }).collect();
             return Some(self.says(Verdict::Blocked, reasons));
         }
-        if let Some(run) = &seen.past.open_run {
+        // Whoever wants to go back is told what to do first.
+        if let Some(run) = seen.past.open_run.as_ref().filter(|_| self.back(seen).is_none()) {
             return Some(self.says(Verdict::UnderWay, vec![Reason::OpenRun { run: run.clone() }]));
         }
         if seen.past.rolled_back && !self.wish.names(self.name) {
@@ -113,6 +120,15 @@ impl Case<'_> {
             matches!(drift, Drift::MaterialGone { .. } | Drift::MaterialChanged { .. } | Drift::UnknownRun { .. })
         };
         seen.drift.iter().any(stops).then(|| self.says(Verdict::Blocked, Vec::new()))
+    }
+
+    /// What was asked for: another version that is there takes the current one's place, or why it cannot.
+    fn back(&self, seen: &KeySeen) -> Option<Decision> {
+        let route = back::route(self.wish, self.name, (self.policy, self.key), seen)?;
+        Some(match route {
+            Ok(route) => self.says(Verdict::Back, vec![Reason::AskedBack { to: route.to, from: route.from }]),
+            Err((version, why)) => self.says(Verdict::Blocked, vec![Reason::NoWayBack { version, why }]),
+        })
     }
 
     fn judge(&self, seen: &KeySeen, lead: Lead) -> Decision {
@@ -204,7 +220,7 @@ impl Case<'_> {
         match self.wish {
             Wish::Destroy => true,
             Wish::DestroyOne(key, _) => key == self.name,
-            Wish::WhatIsDue | Wish::Rotate(_) => false,
+            Wish::WhatIsDue | Wish::Rotate(_) | Wish::To(..) | Wish::Back(_) => false,
         }
     }
 

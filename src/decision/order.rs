@@ -20,7 +20,9 @@ pub(super) fn wait(project: &Project, decisions: &mut [Decision], wish: &Wish) {
 /// A key that is due waits while a key that comes first is under way or blocked.
 fn wait_for_others(project: &Project, decisions: &mut [Decision]) {
     let stuck: BTreeMap<KeyName, Verdict> = decisions.iter().map(|d| (d.key.clone(), d.verdict)).collect();
-    for decision in decisions.iter_mut().filter(|decision| rotates(decision.verdict)) {
+    for decision in
+        decisions.iter_mut().filter(|decision| rotates(decision.verdict) && decision.verdict != Verdict::Back)
+    {
         let Some(key) = key_of(project, &decision.key) else { continue };
         let first = key
             .after
@@ -87,9 +89,10 @@ const fn rotates(verdict: Verdict) -> bool {
     verdict.acts() && !matches!(verdict, Verdict::DiscardDue)
 }
 
-/// Whether a plan for it takes an old version's place: a first version takes nobody's.
+/// Whether a plan for it counts among those that may be under way: a first version takes nobody's place, and nobody who
+/// goes back waits for others.
 const fn turns(verdict: Verdict) -> bool {
-    rotates(verdict) && !matches!(verdict, Verdict::New)
+    rotates(verdict) && !matches!(verdict, Verdict::New | Verdict::Back)
 }
 
 fn urgency(decision: &Decision, wish: &Wish) -> u8 {

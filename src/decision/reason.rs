@@ -32,6 +32,20 @@ pub enum Reason {
     },
     /// Somebody asked for it.
     Asked,
+    /// Somebody asked for another version that is there already to take the current one's place.
+    AskedBack {
+        /// The version.
+        to: VersionId,
+        /// The version that is left behind, and stays readable.
+        from: VersionId,
+    },
+    /// What was asked for cannot be gone back to.
+    NoWayBack {
+        /// The version.
+        version: Option<VersionId>,
+        /// What stands in the way.
+        why: crate::decision::back::Obstacle,
+    },
     /// The version is known to others.
     Compromised {
         /// The version.

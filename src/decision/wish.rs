@@ -11,6 +11,10 @@ pub enum Wish {
     WhatIsDue,
     /// This key, due or not.
     Rotate(KeyName),
+    /// Let this key's version that is there already take the current one's place.
+    To(KeyName, VersionId),
+    /// Take this key's last rotation back.
+    Back(KeyName),
     /// Destroy what may be destroyed.
     Destroy,
     /// Destroy this version, if it may be.
@@ -21,6 +25,15 @@ impl Wish {
     /// Whether this key was asked for by name.
     #[must_use]
     pub fn names(&self, key: &KeyName) -> bool {
-        matches!(self, Wish::Rotate(asked) if asked == key)
+        matches!(self, Wish::Rotate(asked) | Wish::To(asked, _) | Wish::Back(asked) if asked == key)
+    }
+
+    /// The one key that it is about, where it is about one.
+    #[must_use]
+    pub const fn key(&self) -> Option<&KeyName> {
+        match self {
+            Wish::WhatIsDue | Wish::Destroy => None,
+            Wish::Rotate(key) | Wish::To(key, _) | Wish::Back(key) | Wish::DestroyOne(key, _) => Some(key),
+        }
     }
 }

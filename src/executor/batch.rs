@@ -19,6 +19,7 @@ use crate::journal::Standing;
 use crate::journal::StepName;
 use crate::model::Risk;
 use crate::plan::Gate;
+use crate::plan::phrase::told;
 use std::sync::atomic::Ordering;
 
 /// A step that is ready.
@@ -127,12 +128,18 @@ fn act(executor: &mut Executor<'_, '_>, begun: Begun<'_>, this: &mut Attempt) ->
     if scene.step.risk != Risk::Safe {
         executor.desk.seal()?;
     }
-    executor.screen.tell(&Told::Begins { step: step.as_str(), part: &scene.step.part });
+    let title = told(Some(scene.planned), &scene.step.part);
+    executor.screen.tell(&Told::Begins { step: step.as_str(), part: &scene.step.part, title: &title });
     match perform::act(executor, &scene, &step, chosen)? {
         Outcome::Done { facts, change } => {
             let done = Event::Done { step: step.clone(), attempt, facts: facts.clone(), change, undone: Vec::new() };
             executor.desk.say(vec![done])?;
-            executor.screen.tell(&Told::Done { step: step.as_str(), part: &scene.step.part, facts: &facts });
+            executor.screen.tell(&Told::Done {
+                step: step.as_str(),
+                part: &scene.step.part,
+                title: &title,
+                facts: &facts,
+            });
         }
         Outcome::Stopped => return Ok(false),
         Outcome::Late(fault) => undo::found_late(executor, (place, &scene, &step, attempt), fault, this)?,

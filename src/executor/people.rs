@@ -116,7 +116,7 @@ pub(super) fn is_pointed(
 
 /// The turn says `switch` also where it is a pointer or a rewrap: the cryptoperiod counts from it.
 pub(super) fn turned(scene: &Scene<'_>, version: &VersionId) -> Vec<(crate::model::KeyName, crate::model::Change)> {
-    let rotates = matches!(scene.planned.kind, Kind::Rotate | Kind::First);
+    let rotates = matches!(scene.planned.kind, Kind::Rotate | Kind::First | Kind::Back);
     let turn = scene.step.turn && rotates;
     turn.then(|| (scene.name().clone(), crate::model::Change::Switch { to: version.clone() })).into_iter().collect()
 }

@@ -20,6 +20,8 @@ pub enum Told<'a> {
         step: &'a str,
         /// What it does.
         part: &'a Part,
+        /// The same in words.
+        title: &'a str,
     },
     /// A part of a rewrap is durable.
     Moved {
@@ -42,6 +44,8 @@ pub enum Told<'a> {
         step: &'a str,
         /// What it did.
         part: &'a Part,
+        /// The same in words.
+        title: &'a str,
         /// What came of it.
         facts: &'a Facts,
     },

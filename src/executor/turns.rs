@@ -62,7 +62,7 @@ pub(super) fn restart(
 
 /// Whether members start only where every value is under the version that they hold.
 fn sweeps(scene: &Scene<'_>, fleet: &meant::Fleet) -> bool {
-    fleet.holds == Holds::One && scene.planned.kind == Kind::Rotate
+    fleet.holds == Holds::One && matches!(scene.planned.kind, Kind::Rotate | Kind::Back)
 }
 
 /// A turn of one fleet's members.

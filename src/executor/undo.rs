@@ -24,6 +24,7 @@ use crate::model::Change;
 use crate::model::KeyName;
 use crate::plan::Part;
 use crate::plan::Unit;
+use crate::plan::phrase;
 use crate::plan::step::Why;
 
 /// So many rounds in one attempt find that a service has to move more.
@@ -91,13 +92,15 @@ pub(super) fn take_back(
     let mark = Mark { version: scene.old.clone(), ..Mark::default() };
     executor.desk.say(vec![Event::Intent { step: name.clone(), attempt, mark }])?;
     executor.desk.seal()?;
-    executor.screen.tell(&Told::Begins { step: name.as_str(), part: &Part::Enable });
+    let title = phrase::told(Some(scene.planned), &Part::Enable);
+    executor.screen.tell(&Told::Begins { step: name.as_str(), part: &Part::Enable, title: &title });
     match enable(executor, &scene, unit, standing, names, &name) {
         Ok((facts, change)) => {
             let undone = named(unit, &course::round(unit, retire));
             let done = Event::Done { step: name.clone(), attempt, facts: facts.clone(), change, undone };
             executor.desk.say(vec![done])?;
-            executor.screen.tell(&Told::Done { step: name.as_str(), part: &Part::Enable, facts: &facts });
+            let told = Told::Done { step: name.as_str(), part: &Part::Enable, title: &title, facts: &facts };
+            executor.screen.tell(&told);
             this.back.remove(&place);
         }
         Err(fault) => {

@@ -13,6 +13,7 @@ use crate::journal::Mark;
 use crate::journal::StepRecord;
 use crate::model::Change;
 use crate::model::Key;
+use crate::plan::Kind;
 use crate::plan::Part;
 use crate::port::backend::Failed;
 use crate::port::backend::Look;
@@ -76,6 +77,8 @@ pub(super) fn add(executor: &Executor<'_, '_>, scene: &Scene<'_>, chosen: Chosen
 fn wanted(scene: &Scene<'_>) -> Result<Change, Fault> {
     Ok(match scene.step.part {
         Part::Switch => Change::Switch { to: scene.new_version()?.clone() },
+        // Whoever goes back enables the version to go back to; else it is the old one, whose values turned up.
+        Part::Enable if scene.planned.kind == Kind::Back => Change::Enable { version: scene.new_version()?.clone() },
         Part::Enable => Change::Enable { version: scene.old_version()?.clone() },
         Part::Retire => Change::Retire { version: scene.old_version()?.clone() },
         Part::Destroy => Change::Destroy { version: scene.old_version()?.clone() },

@@ -34,6 +34,8 @@ pub struct Known {
     pub open_run: Option<RunId>,
     /// When somebody could first write under each version, by our own switches.
     pub current_since: BTreeMap<VersionId, Hour>,
+    /// Which version was turned to, and when, one after the other.
+    pub turns: Vec<(VersionId, Hour)>,
     /// When each version was disabled.
     pub retired_at: BTreeMap<VersionId, Hour>,
     /// When each version's material ended.
@@ -168,7 +170,7 @@ impl Known {
             }
             Change::Switch { to } => {
                 self.meet(to);
-                self.rolled_back = before.version(to).is_some_and(|version| version.state == State::DecryptOnly);
+                self.rolled_back = self.is_older(to);
                 self.turned(to, begun);
             }
             Change::Retire { version } => {
@@ -183,9 +185,22 @@ impl Known {
         }
     }
 
+    /// Whether a version that is still there came after this one: to turn to it is to go back.
+    fn is_older(&self, version: &VersionId) -> bool {
+        let after = self.versions.iter().skip_while(|id| *id != version).skip(1);
+        after.into_iter().any(|id| !self.destroyed_at.contains_key(id))
+    }
+
     /// The cryptoperiod counts from the earliest moment at which somebody may have written: the intent, not the outcome.
     fn turned(&mut self, to: &VersionId, begun: Hour) {
-        self.current_since.entry(to.clone()).or_insert(begun);
+        // What others made current before us has been so for longer than we know.
+        if !self.is_older(to) {
+            self.current_since.entry(to.clone()).or_insert(begun);
+        }
+        // A pointer's turn may say again what the backend has done.
+        if self.turns.last().is_none_or(|(last, _)| last != to) {
+            self.turns.push((to.clone(), begun));
+        }
         self.left_current = Some(to.clone());
     }
 

@@ -318,6 +318,16 @@ mod tests {
     }
 
     #[test]
+    fn a_pointer_that_says_the_switch_again_does_not_forget_that_it_went_back() {
+        let mut story = rotated();
+        story.done("app/kek/3-switch", json!({"change": "switch", "to": "v1"}));
+        story.done("app/kek/4-point", json!({"change": "switch", "to": "v1"}));
+        assert!(story.known().rolled_back);
+        story.done("app/kek/5-switch", json!({"change": "switch", "to": "v2"}));
+        assert!(!story.known().rolled_back, "the newest version is current");
+    }
+
+    #[test]
     fn a_version_is_clean_when_every_store_was_counted_clean() {
         let mut story = rotated();
         let count = |store: &str, v1: u64, strange: u64| {

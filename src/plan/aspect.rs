@@ -13,6 +13,7 @@ use crate::model::KeyName;
 use crate::model::Member;
 use crate::model::Name;
 use crate::model::Span;
+use crate::model::State;
 use crate::model::VersionId;
 use crate::plan::Kind;
 use crate::policy::Policy;
@@ -57,6 +58,8 @@ pub struct Aspect<'a> {
     pub fleets: Vec<(&'a Name, &'a Fleet)>,
     /// The version that is left behind.
     pub old: Option<VersionId>,
+    /// The version that takes its place, where that one is there already.
+    pub to: Option<VersionId>,
     /// How long it takes until nobody writes under that one any more.
     pub lead: Lead,
     /// The hour that it is planned at.
@@ -77,6 +80,7 @@ impl<'a> Aspect<'a> {
             kind,
             fleets,
             old: None,
+            to: None,
             lead: Lead::default(),
             hour: Hour::UNIX_EPOCH,
         })
@@ -86,7 +90,9 @@ impl<'a> Aspect<'a> {
     #[must_use]
     pub fn orders_as(&self, other: &Self) -> bool {
         let same_fleets = self.key.used_by == other.key.used_by;
-        std::ptr::eq(self.policy, other.policy) && self.kind == other.kind && self.turn() == other.turn() && same_fleets
+        let same_target = self.target() == other.target();
+        let same_kind = self.kind == other.kind && self.turn() == other.turn() && same_target;
+        std::ptr::eq(self.policy, other.policy) && same_kind && same_fleets
     }
 
     /// Which act is the turn.
@@ -96,6 +102,9 @@ impl<'a> Aspect<'a> {
         match self.kind {
             Kind::Destroy | Kind::Discard => Turn::None,
             Kind::Follow | Kind::Reopen => Turn::Rewrap,
+            Kind::Back if self.holds_one() => Turn::Rewrap,
+            Kind::Back if self.switches() || self.fleets.iter().any(|(_, fleet)| fleet.point.is_some()) => Turn::Switch,
+            Kind::Back => Turn::Rewrap,
             Kind::First | Kind::Rotate if self.able.promotes || by_themselves => Turn::Add,
             Kind::Rotate if self.holds_one() => Turn::Rewrap,
             Kind::First | Kind::Rotate => Turn::Switch,
@@ -144,7 +153,8 @@ impl<'a> Aspect<'a> {
             Disables::Floor => !self.pins_below(),
             Disables::No => false,
         };
-        self.old.is_some() && disables && matches!(self.key.retire, Retire::After { .. })
+        let leaves = self.old.is_some() && self.kind != Kind::Back;
+        leaves && disables && matches!(self.key.retire, Retire::After { .. })
     }
 
     /// Whether quarantined values pin a version that is older than the one that is left behind.
@@ -213,6 +223,38 @@ impl<'a> Aspect<'a> {
     /// Whether the backend's own notion of the current version is switched by an act of ours.
     #[must_use]
     pub fn switches(&self) -> bool {
-        matches!(self.kind, Kind::First | Kind::Rotate) && !self.able.promotes
+        match self.kind {
+            Kind::First | Kind::Rotate => !self.able.promotes,
+            Kind::Back => self.target() != Some(State::Current),
+            Kind::Follow | Kind::Reopen | Kind::Destroy | Kind::Discard => false,
+        }
+    }
+
+    /// The state of the version that takes the place, where that one is there already.
+    #[must_use]
+    pub fn target(&self) -> Option<State> {
+        self.to.as_ref().and_then(|id| self.seen.key.version(id)).map(|version| version.state)
+    }
+
+    /// Whether the version that members come to write with is current before anything is done.
+    #[must_use]
+    pub fn pointer_stands(&self) -> bool {
+        self.kind == Kind::Follow || self.kind == Kind::Back && self.target() == Some(State::Current)
+    }
+
+    /// Whether a delay before the first write is asked for: where the version comes to members anew. One that they have had
+    /// all along has had its delay.
+    #[must_use]
+    pub fn graces(&self) -> bool {
+        let waits = self.turn() != Turn::Add || self.old.is_some() && self.moves();
+        let comes = match self.kind {
+            Kind::First | Kind::Rotate => true,
+            Kind::Back => {
+                let brought = self.fleets.iter().any(|(_, fleet)| fleet.deliver.is_some());
+                brought || matches!(self.target(), Some(State::Staged | State::Disabled))
+            }
+            Kind::Follow | Kind::Reopen | Kind::Destroy | Kind::Discard => false,
+        };
+        comes && waits && !self.key.grace.is_zero()
     }
 }

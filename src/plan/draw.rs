@@ -3,6 +3,7 @@
 use crate::decision::Decision;
 use crate::decision::Verdict;
 use crate::decision::Wish;
+use crate::decision::back;
 use crate::inventory::Inventory;
 use crate::inventory::KeySeen;
 use crate::model::Hour;
@@ -94,6 +95,10 @@ fn aspects<'a>(project: &'a Project, inventory: &'a Inventory, decisions: &[Deci
         aspect.lead = decision.lead;
         aspect.hour = inventory.hour;
         aspect.old = old(policy, &aspect, seen, inventory.hour, wish);
+        if kind == Kind::Back {
+            let Some(Ok(route)) = back::route(wish, &decision.key, (policy, key), seen) else { continue };
+            (aspect.old, aspect.to) = (Some(route.from), Some(route.to));
+        }
         if kind == Kind::Destroy && aspect.old.is_none() {
             continue;
         }
@@ -106,10 +111,10 @@ fn kind(decision: &Decision, wish: &Wish) -> Option<Kind> {
     let destroys = match wish {
         Wish::Destroy => true,
         Wish::DestroyOne(key, _) => *key == decision.key,
-        Wish::WhatIsDue | Wish::Rotate(_) => false,
+        Wish::WhatIsDue | Wish::Rotate(_) | Wish::To(..) | Wish::Back(_) => false,
     };
     let only = match wish {
-        Wish::Rotate(key) => *key == decision.key,
+        Wish::Rotate(key) | Wish::To(key, _) | Wish::Back(key) => *key == decision.key,
         Wish::Destroy | Wish::DestroyOne(..) => false,
         Wish::WhatIsDue => true,
     };
@@ -120,6 +125,7 @@ fn kind(decision: &Decision, wish: &Wish) -> Option<Kind> {
         Verdict::Due | Verdict::Overdue => Some(Kind::Rotate),
         Verdict::Behind => Some(Kind::Follow),
         Verdict::Reopened => Some(Kind::Reopen),
+        Verdict::Back => Some(Kind::Back),
         Verdict::DiscardDue => Some(Kind::Discard),
         Verdict::Well
         | Verdict::DestroyDue
@@ -136,14 +142,14 @@ fn old(policy: &Policy, aspect: &Aspect<'_>, seen: &KeySeen, hour: Hour, wish: &
     let of = |state: State| seen.key.versions.iter().filter(move |version| version.state == state);
     let id = |version: &Version| version.id.clone();
     match aspect.kind {
-        Kind::First | Kind::Discard => None,
+        Kind::First | Kind::Discard | Kind::Back => None,
         Kind::Rotate => seen.key.current().map(id),
         Kind::Follow => of(State::DecryptOnly).find(with_values).or_else(|| of(State::DecryptOnly).next()).map(id),
         Kind::Reopen => of(State::Disabled).find(with_values).map(id),
         Kind::Destroy => {
             let asked = |version: &&Version| match wish {
                 Wish::DestroyOne(_, asked) => version.id == *asked,
-                Wish::WhatIsDue | Wish::Rotate(_) | Wish::Destroy => true,
+                Wish::WhatIsDue | Wish::Rotate(_) | Wish::To(..) | Wish::Back(_) | Wish::Destroy => true,
             };
             let may_go = |version: &&Version| {
                 let keep = crate::decision::judge::keeps(policy, aspect.key, seen, version, hour);
@@ -215,6 +221,7 @@ fn unit<'a>(aspects: &[Aspect<'a>], hour: Hour, without: Option<Code>, known: &m
 fn planned(aspect: &Aspect<'_>) -> Option<Planned> {
     let new = match aspect.kind {
         Kind::First | Kind::Rotate => Which::New,
+        Kind::Back => aspect.to.clone().map_or(Which::Nothing, Which::Id),
         Kind::Follow | Kind::Reopen | Kind::Destroy | Kind::Discard => {
             aspect.seen.key.current().map_or(Which::Nothing, |version| Which::Id(version.id.clone()))
         }

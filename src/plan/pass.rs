@@ -8,6 +8,7 @@ use crate::model::Member;
 use crate::model::Name;
 use crate::model::Risk;
 use crate::model::Span;
+use crate::model::State;
 use crate::plan::Kind;
 use crate::plan::aspect::Aspect;
 use crate::plan::aspect::Turn;
@@ -77,6 +78,11 @@ fn checks(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
             ask(When::Readable, false);
             ask(When::Switched, false);
         }
+        Kind::Back => {
+            ask(When::Before, true);
+            ask(When::Readable, false);
+            ask(When::Switched, false);
+        }
         Kind::Follow => ask(When::Before, true),
         // Nothing is waited for before values are moved, except a window.
         Kind::Reopen if aspect.key.window.is_some() => ask(When::Before, true),
@@ -98,7 +104,7 @@ fn material(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     if matches!(aspect.kind, Kind::Destroy | Kind::Discard) {
         return;
     }
-    if aspect.kind == Kind::Rotate && aspect.moves() {
+    if matches!(aspect.kind, Kind::Rotate | Kind::Back) && aspect.moves() {
         let old = aspect.old.clone();
         let values = aspect.values(|census| old.as_ref().map_or(0, |old| census.of(old)));
         steps.push(Step { estimate: Estimate::values(values), ..step(Part::Open) });
@@ -109,7 +115,8 @@ fn material(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     match aspect.kind {
         Kind::First | Kind::Rotate => steps.push(step(Part::Add)),
         Kind::Reopen => steps.push(step(Part::Enable)),
-        Kind::Follow | Kind::Destroy | Kind::Discard => {}
+        Kind::Back if aspect.target() == Some(State::Disabled) => steps.push(step(Part::Enable)),
+        Kind::Back | Kind::Follow | Kind::Destroy | Kind::Discard => {}
     }
 }
 
@@ -118,7 +125,7 @@ fn learning(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     if matches!(aspect.kind, Kind::Destroy | Kind::Discard | Kind::Reopen) {
         return;
     }
-    let made = aspect.kind != Kind::Follow;
+    let stands = aspect.pointer_stands();
     for (name, fleet) in &aspect.fleets {
         let fleet_name = (*name).clone();
         // Also where the version was there before: nobody knows whether whoever made it current brought it.
@@ -127,7 +134,7 @@ fn learning(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
         }
         let holds_one = fleet.holds == Holds::One;
         let learns =
-            Aspect::learns_by_restart(fleet) || !made && fleet.point.is_none() && Aspect::follows_by_restart(fleet);
+            Aspect::learns_by_restart(fleet) || stands && fleet.point.is_none() && Aspect::follows_by_restart(fleet);
         if learns && !holds_one && fleet.restart.is_some() {
             steps.push(restart(fleet, name, None, Why::Learn));
         }
@@ -136,8 +143,7 @@ fn learning(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
         }
     }
     // Grace is a gate where the turn is an act of its own, and for our own rewrap; elsewhere it is an inequality.
-    let waits = aspect.turn() != Turn::Add || aspect.old.is_some() && aspect.moves();
-    if made && waits && !aspect.key.grace.is_zero() {
+    if aspect.graces() {
         steps.push(wait(Waiting::Grace, vec![after(aspect.key.grace)]));
     }
 }
@@ -211,7 +217,7 @@ fn turn(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
             steps.push(step(Part::Point { fleet: (*name).clone(), member: None }));
         }
         // Where the version is current already, the restart by which they learn it makes them follow it too.
-        let learning = aspect.kind == Kind::Follow && fleet.point.is_none();
+        let learning = aspect.pointer_stands() && fleet.point.is_none();
         if !learning && Aspect::follows_by_restart(fleet) && fleet.restart.is_some() {
             steps.push(restart(fleet, name, None, Why::Follow));
         }
@@ -258,6 +264,8 @@ fn moving(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
 fn written(aspect: &Aspect<'_>, name: &Name, fleet: &Fleet) -> Option<Step> {
     let by = match fleet.writes {
         Writes::Never => return None,
+        // Who counts anew when it starts may write with either until then.
+        Writes::NewestAfter(delay) if aspect.kind == Kind::Back => learn_span(fleet).plus(delay),
         // Counted from the moment at which all are known to know it, or from its making.
         Writes::NewestAfter(delay) if readable(aspect, name, fleet).is_some() => delay,
         Writes::NewestAfter(delay) if Aspect::learns_by_restart(fleet) && fleet.restart.is_some() => delay,

@@ -2,6 +2,7 @@
 
 use crate::plan::Gate;
 use crate::plan::Kind;
+use crate::plan::Planned;
 use crate::plan::Step;
 use crate::plan::Unit;
 use crate::plan::rule::Code;
@@ -10,6 +11,21 @@ use crate::plan::step::Part;
 use crate::plan::step::Waiting;
 use crate::plan::step::Why;
 use crate::policy::meant::check::When;
+
+/// A step of this key's plan in a few words.
+#[must_use]
+pub fn told(planned: Option<&Planned>, part: &Part) -> String {
+    named(planned, title(part))
+}
+
+/// A sentence about a key's plan. Where one goes back, the new version is an old one: both are called by name.
+#[must_use]
+pub fn named(planned: Option<&Planned>, sentence: String) -> String {
+    let Some(planned) = planned.filter(|planned| planned.kind == Kind::Back) else { return sentence };
+    let (to, from) = (format!("`{}`", planned.new), planned.old.as_ref().map(|old| format!("`{old}`")));
+    let sentence = sentence.replace("the new version", &to).replace("the retired version", &to);
+    sentence.replace("the old version", from.as_deref().unwrap_or("the old version"))
+}
 
 /// A step in a few words.
 #[must_use]
@@ -89,7 +105,7 @@ pub fn undo(step: &Step, unit: &Unit) -> Option<Undo> {
     let planned = unit.keys.get(step.key)?;
     let first = |of: fn(&Step) -> bool| unit.steps.iter().position(|other| other.key == step.key && of(other));
     let (turn, gone) = (first(|step| step.turn), first(takes_away));
-    let way = |how: &str, until| Some(Undo { how: how.to_owned(), until, possible: true });
+    let way = |how: &str, until| Some(Undo { how: named(Some(planned), how.to_owned()), until, possible: true });
     let none = |how: &str| Some(Undo { how: how.to_owned(), until: None, possible: false });
     let (demotes, fresh) = (planned.base.able.demotes, planned.kind == Kind::First);
     match &step.part {
@@ -101,6 +117,9 @@ pub fn undo(step: &Step, unit: &Unit) -> Option<Undo> {
         Part::Add if step.turn => way("make the old version current again; both stay readable", gone),
         Part::Add => way("discard the new version: nobody writes with it yet", turn),
         Part::Enable => way("disable the version again", None),
+        Part::Deliver { .. } if planned.kind == Kind::Back => {
+            way("nothing to take back: it opens what was sealed with it before", None)
+        }
         Part::Deliver { fleet } => way(&format!("take the new version from `{fleet}` again"), turn),
         Part::Restart { why: Why::Learn, .. } => way("nothing to take back: members still know the old version", None),
         Part::Switch | Part::Point { .. } if fresh => way("nothing to go back to: it is the first version", None),

@@ -172,7 +172,7 @@ pub const RULES: &[Rule] = &[
     ),
     row(
         Code::R21,
-        is!(Part::Add | Part::Deliver { .. }),
+        is!(Part::Add | Part::Enable | Part::Deliver { .. }),
         is!(Part::Wait { until: Waiting::Grace }),
         Tie::Key,
         "grace counts from the last delivery",

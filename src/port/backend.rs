@@ -255,8 +255,10 @@ fn date(version: &mut Version, before: Option<&Version>, now: Hour) {
     if before.is_none() {
         version.born = Some(now);
     }
-    // A version that is current again counts from when it first was: that is when somebody could first write with it.
-    if version.state == State::Current && version.current_since.is_none() {
+    // A version that is current again counts from when it first was: that is when somebody could first write with it. Where
+    // that is not known, today is not when.
+    let first = before.is_none_or(|before| before.state == State::Staged);
+    if version.state == State::Current && version.current_since.is_none() && first {
         version.current_since = Some(now);
     }
 }

@@ -69,10 +69,16 @@ pub fn effect(world: &World, state: &State, at: usize) -> Vec<State> {
     }
     match &step.part {
         Part::Add => add(world, &mut next),
+        Part::Enable if world.kind == Kind::Back => {
+            next.new = Some(model::State::DecryptOnly);
+            if !world.grace.is_zero() {
+                next.set(flag::GRACE);
+            }
+        }
         Part::Enable => next.old = Some(model::State::DecryptOnly),
         Part::Deliver { fleet } => deliver(world, &mut next, fleet),
         Part::Restart { fleet, why, .. } => restart(world, &mut next, step, fleet, *why),
-        Part::Switch => match next.new {
+        Part::Switch => match next.new.filter(|new| new.opens()) {
             None => next.breach(Breach::Impossible),
             Some(_) => {
                 next.new = Some(model::State::Current);
@@ -198,7 +204,7 @@ fn led_by_a_writer(world: &World, side: &Side, left: usize) -> bool {
 }
 
 fn deliver(world: &World, state: &mut State, fleet: &crate::model::Name) {
-    if state.new.is_none() {
+    if !state.new.is_some_and(model::State::opens) {
         return state.breach(Breach::Impossible);
     }
     let Some(side) = world.fleet(fleet).and_then(|at| world.fleets.get(at)) else { return };
@@ -227,7 +233,7 @@ fn restart(world: &World, state: &mut State, step: &Step, fleet: &crate::model::
         if others.filter(|other| other.writes()).any(behind) {
             state.breach(Breach::OutOfOrder);
         }
-        let takes_turns = side.holds_one() && matches!(world.kind, Kind::Rotate | Kind::Follow);
+        let takes_turns = side.holds_one() && matches!(world.kind, Kind::Rotate | Kind::Follow | Kind::Back);
         if takes_turns && world.moves && !state.is(flag::SWEPT) {
             state.breach(Breach::Unswept);
         }
@@ -238,7 +244,7 @@ fn restart(world: &World, state: &mut State, step: &Step, fleet: &crate::model::
 fn rewrap(world: &World, mut next: State, closing: bool) -> Vec<State> {
     // Values that somebody else moves are only looked at in the closing round.
     let looks = world.by_service && closing;
-    if next.new.is_none() || world.has_old && next.is(flag::STORE_OLD) && !next.old_opens() {
+    if !next.new.is_some_and(model::State::opens) || world.has_old && next.is(flag::STORE_OLD) && !next.old_opens() {
         next.breach(Breach::Impossible);
         return vec![next];
     }

@@ -1,6 +1,7 @@
 //! Whether two units are the same but for names, places and counts, so that the second needs no world of its own. It asks
 //! for more than equal shapes do, and costs less to see.
 
+use crate::model::Which;
 use crate::plan::Plan;
 use crate::plan::Planned;
 use crate::plan::Step;
@@ -32,7 +33,11 @@ fn key<'a>(plan: &'a Plan, planned: &Planned) -> Option<&'a Key> {
 fn same_planned(a: &Planned, b: &Planned) -> bool {
     let old = |planned: &Planned| {
         let version = planned.old.as_ref().and_then(|id| planned.base.key.version(id));
-        (planned.old.is_some(), version.map(|version| version.state))
+        let new = match &planned.new {
+            Which::Id(id) => planned.base.key.version(id).map(|version| version.state),
+            Which::New | Which::Nothing => None,
+        };
+        (planned.old.is_some(), version.map(|version| version.state), new)
     };
     let same_policy = a.name.policy() == b.name.policy();
     same_policy && a.kind == b.kind && a.base.able == b.base.able && old(a) == old(b)

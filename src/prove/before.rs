@@ -40,7 +40,7 @@ pub(super) fn commit(world: &World, step: &Step, state: &mut State) {
             state.breach(Breach::StaleCheck);
         }
     }
-    if matches!(world.kind, Kind::Rotate) && world.moves && !state.is(flag::OPENED) {
+    if matches!(world.kind, Kind::Rotate | Kind::Back) && world.moves && !state.is(flag::OPENED) {
         state.breach(Breach::Unopened);
     }
     let promotes = step.part == Part::Add;
@@ -149,7 +149,7 @@ pub(super) fn finish(world: &World, state: &mut State) {
     if retired && !state.old_is_out() {
         state.breach(Breach::NotRetired);
     }
-    if matches!(world.kind, Kind::First | Kind::Rotate | Kind::Follow) {
+    if matches!(world.kind, Kind::First | Kind::Rotate | Kind::Follow | Kind::Back) {
         let behind = |side: &Side, at| {
             side.fleet.writes == crate::policy::meant::fleet::Writes::Current
                 && !state.member(at, WRITES_NEW)

@@ -32,6 +32,8 @@ pub enum Event {
     Refresh(usize),
     /// A member follows the pointer to the new version.
     Follow(usize),
+    /// A member goes by what stood before us: it writes with the version that is to be left.
+    Behind(usize),
     /// A member has known the new version for long enough and begins to write with it.
     Fuse(usize),
     /// A member writes a value.
@@ -125,7 +127,12 @@ fn of_member(world: &World, state: &State, side: &Side, at: usize, out: &mut Vec
     if side.follows() && !side.holds_one() && !state.member(at, WRITES_NEW) && pointer_is_new(world, state, side, at) {
         out.push(Event::Follow(at));
     }
-    if side.has_fuse() && !state.member(at, WRITES_NEW) && knows_new(side, state, at) {
+    if goes_by_what_stood(world, state, side, at) {
+        out.push(Event::Behind(at));
+    }
+    // Whoever goes back changes which version is the newest; before that, nobody begins to write with the other.
+    let newest = world.kind != Kind::Back || pointer_is_new(world, state, side, at);
+    if side.has_fuse() && newest && !state.member(at, WRITES_NEW) && knows_new(side, state, at) {
         let over = world.fleets.iter().position(|other| other.name == side.name);
         let over = over.and_then(|place| world.timing.fuses.get(place));
         if over.is_some_and(|over| !lingers(world, state, over)) {
@@ -135,7 +142,10 @@ fn of_member(world: &World, state: &State, side: &Side, at: usize, out: &mut Vec
     if side.writes() {
         let new = state.member(at, WRITES_NEW);
         let already = if new { flag::STORE_NEW } else { flag::STORE_OLD };
-        let exists = if new { state.new.is_some() } else { world.has_old && knows_old(side, state, at) };
+        // Whoever goes back takes nothing away: who cannot read what others write meanwhile is as they were found.
+        let old =
+            || world.has_old && knows_old(side, state, at) && (world.kind != Kind::Back || all_know_old(world, state));
+        let exists = if new { state.new.is_some() } else { old() };
         if exists && !state.is(already) && !(new && risk_is_taken(world, state, side)) {
             out.push(Event::Write(at));
         }
@@ -148,6 +158,19 @@ fn of_member(world: &World, state: &State, side: &Side, at: usize, out: &mut Vec
     if side.any_joins() && side.fleet.deliver.is_some() && state.member(at, KNOWS_NEW) {
         out.push(Event::Join(at));
     }
+}
+
+/// Whether everybody who opens values at any time can open what the old version sealed.
+fn all_know_old(world: &World, state: &State) -> bool {
+    everybody(world).all(|(side, at)| side.at_start() || knows_old(side, state, at))
+}
+
+/// Whether a member may come to write with the version that is to be left, because that one is still current.
+fn goes_by_what_stood(world: &World, state: &State, side: &Side, at: usize) -> bool {
+    if world.kind != Kind::Back || side.holds_one() || !state.member(at, WRITES_NEW) {
+        return false;
+    }
+    (side.has_fuse() || side.follows()) && all_know_old(world, state) && !pointer_is_new(world, state, side, at)
 }
 
 /// Whether what a fleet writes before all others can read it is a risk that the policy accepts by name.
@@ -169,6 +192,7 @@ pub fn happen(world: &World, state: &State, event: Event) -> State {
                 next.breach(Breach::CannotFollow(at));
             }
         }),
+        Event::Behind(at) => next.take(at, WRITES_NEW),
         Event::Fuse(at) => with_side(world, at, |side| write_new(world, side, &mut next, at)),
         Event::Write(at) if next.member(at, WRITES_NEW) => next.set(flag::STORE_NEW),
         Event::Write(_) => next.set(flag::STORE_OLD),
@@ -304,11 +328,16 @@ pub fn start(world: &World, side: &Side, state: &mut State, at: usize, by_us: bo
         return start_with_one(world, side, state, at, by_us);
     }
     learn(side, state, at);
-    if side.has_fuse() && world.has_old && available_old(side, state, at) {
+    let all_know = world.kind != Kind::Back || all_know_old(world, state);
+    if side.has_fuse() && world.has_old && available_old(side, state, at) && all_know {
         // It counts anew since when it has known the new version, and until then writes as before.
         state.take(at, WRITES_NEW);
     }
     let follows_now = side.fleet.writes == crate::policy::meant::fleet::Writes::Current;
+    if world.kind == Kind::Back && follows_now && !pointer_is_new(world, state, side, at) && all_know_old(world, state)
+    {
+        state.take(at, WRITES_NEW);
+    }
     if follows_now && pointer_is_new(world, state, side, at) && state.new.is_some() {
         if knows_new(side, state, at) {
             write_new(world, side, state, at);

@@ -2,6 +2,7 @@
 
 use crate::model;
 use crate::plan::Gate;
+use crate::plan::Kind;
 use crate::plan::Part;
 use crate::prove::act::each;
 use crate::prove::event::everybody;
@@ -20,6 +21,7 @@ pub(super) fn took(world: &World, state: &State, at: usize) -> bool {
     match &step.part {
         Part::Add => state.new.is_some(),
         Part::Switch => state.new == Some(model::State::Current),
+        Part::Enable if world.kind == Kind::Back => state.new.is_some_and(model::State::opens),
         Part::Enable => state.old == Some(model::State::DecryptOnly),
         Part::Retire => state.old == Some(model::State::Disabled),
         Part::Destroy => state.old == Some(model::State::Destroyed),

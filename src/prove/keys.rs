@@ -5,7 +5,7 @@ use crate::model::KeyName;
 use crate::model::Name;
 use crate::plan::Plan;
 use crate::plan::Unit;
-use crate::plan::phrase::title;
+use crate::plan::phrase;
 use crate::policy::meant::Key;
 use crate::policy::meant::fleet::Holds;
 use crate::policy::meant::store::Literal;
@@ -143,7 +143,7 @@ fn overlap(unit: &Unit, above: &[BTreeSet<usize>], first: usize, second: usize) 
 
 fn told(unit: &Unit, (earlier, later): (usize, usize), why: Tie) -> Box<Violation> {
     let name = |at: usize| {
-        let what = unit.steps.get(at).map(|step| title(&step.part)).unwrap_or_default();
+        let what = unit.steps.get(at).map(|step| phrase::told(unit.keys.get(step.key), &step.part)).unwrap_or_default();
         format!("`{}` ({what})", unit.step_name(at))
     };
     let key = |at: usize| {

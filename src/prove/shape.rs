@@ -39,6 +39,9 @@ pub fn digest(world: &World) -> Digest {
         world.soak.is_zero(),
         world.timing,
     );
+    if let Some(state) = world.new_state {
+        let _ = write!(text, " to {state:?}");
+    }
     // A real plan has none: a flaw that tests learn to make does not change the digests of plans.
     if world.flaws != Flaws::default() {
         let _ = write!(text, " {:?}", world.flaws);

@@ -26,6 +26,54 @@ pub enum Micro {
     Back,
 }
 
+/// The states in which somebody may want to go back: from the middle of a rotation, from after its turn, and from after the
+/// old version's retirement. Here the new version is the one to go back to.
+fn back(world: &World) -> Vec<State> {
+    use flag::STORE_NEW;
+    use flag::STORE_OLD;
+    use member::GIVEN_NEW;
+    use member::GIVEN_OLD;
+    use member::KNOWS_NEW;
+    use member::KNOWS_OLD;
+    use member::POINTED;
+    use member::UP;
+    use member::WRITES_NEW;
+    let holds_one = world.fleets.iter().any(Side::holds_one);
+    let all = UP | KNOWS_OLD | GIVEN_OLD | KNOWS_NEW | GIVEN_NEW;
+    let left = |side: &Side| if side.holds_one() { UP | KNOWS_OLD | GIVEN_OLD | GIVEN_NEW } else { all };
+    let stayed = |side: &Side| {
+        let writes = WRITES_NEW | POINTED;
+        if side.holds_one() { UP | KNOWS_NEW | GIVEN_NEW | GIVEN_OLD | writes } else { all | writes }
+    };
+    let begin = |flags: u32| State::new(world, world.new_state, 0, flags);
+    let with = |flags: u32, of: &dyn Fn(&Side) -> u32| {
+        let mut state = begin(flags);
+        state.each(world, 0, of);
+        state
+    };
+    // Values of members that hold one version lie under one.
+    let both = if holds_one { STORE_OLD } else { STORE_OLD | STORE_NEW };
+    // It was taken from members, or they have not looked since it was enabled.
+    let forgot = with(STORE_OLD, &|_| UP | KNOWS_OLD | GIVEN_OLD);
+    let known = with(STORE_OLD, &left);
+    if matches!(world.new_state, Some(model::State::Disabled | model::State::Staged)) {
+        return vec![known, forgot];
+    }
+    let turned = with(both, &left);
+    let not_yet = with(both, &stayed);
+    let mut halfway = turned.clone();
+    halfway.each(world, 1, stayed);
+    let mut states = vec![turned, not_yet, halfway];
+    if world.new_state == Some(model::State::DecryptOnly) {
+        states.push(forgot);
+    }
+    // Before the turn, nobody may have learnt of the version that is left.
+    if world.old_state == Some(model::State::Staged) || world.able.promotes {
+        states.push(with(STORE_NEW, &|_| UP | KNOWS_NEW | GIVEN_NEW | WRITES_NEW | POINTED));
+    }
+    states
+}
+
 macro_rules! bits {
     ($($(#[$doc:meta])* $name:ident = $bit:expr;)+) => { $($(#[$doc])* pub const $name: u32 = 1 << $bit;)+ };
 }
@@ -132,6 +180,7 @@ impl State {
                 let ahead = Self::new(world, CURRENT, old_ways | KNOWS_NEW | GIVEN_NEW, flag::STORE_OLD);
                 vec![behind, ahead]
             }
+            Kind::Back => back(world),
             Kind::Reopen => {
                 let mut one = Self::new(world, CURRENT, new_ways, flag::STORE_OLD | flag::STORE_NEW);
                 one.keep_old(world, |side| side.fleet.withdraw.is_none(), GIVEN_OLD);
@@ -158,7 +207,8 @@ impl State {
     }
 
     fn new(world: &World, new: Option<model::State>, each: u32, flags: u32) -> Self {
-        let makes = matches!(world.kind, Kind::First | Kind::Rotate);
+        let comes = new == Some(model::State::Staged) && world.kind == Kind::Back;
+        let makes = matches!(world.kind, Kind::First | Kind::Rotate) || comes;
         let grace = if makes && !world.grace.is_zero() { flag::GRACE } else { 0 };
         Self {
             steps: vec![Micro::Ahead; world.steps().len()],
@@ -167,6 +217,15 @@ impl State {
             members: vec![each; world.members()],
             flags: flags | grace,
             breach: None,
+        }
+    }
+
+    /// Makes something true of members of some fleets, from this one of each on.
+    fn each(&mut self, world: &World, from: usize, of: impl Fn(&Side) -> u32) {
+        for (at, member) in self.members.iter_mut().enumerate() {
+            if let Some(side) = world.side_of(at).filter(|side| at >= side.first + from) {
+                *member = of(side);
+            }
         }
     }
 

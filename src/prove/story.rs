@@ -3,6 +3,8 @@
 use crate::digest::Digest;
 use crate::model::Name;
 use crate::plan::Proof;
+use crate::plan::phrase::named;
+use crate::plan::phrase::told;
 use crate::plan::step::Step;
 use crate::policy::meant::check::When;
 use crate::policy::meant::fleet::Learns;
@@ -64,7 +66,7 @@ pub fn tell(world: &World, path: &[(State, Option<Action>)]) -> Violation {
     let breach = path.last().and_then(|(state, _)| state.breach);
     let story = sentences(world, path);
     let (hazard, fleet) = hazard(world, path, breach);
-    let end = breach.map_or_else(String::new, |breach| ending(world, breach));
+    let end = breach.map_or_else(String::new, |breach| named(world.unit.keys.first(), ending(world, breach)));
     let hint = hazard.zip(fleet.as_ref()).map(|(code, fleet)| match world.accepted.falls_short(code, fleet) {
         Some(why) => format!("{why}; make it shorter, or see whether that can be borne (`keyrota explain {code}`)"),
         None => format!(
@@ -115,7 +117,7 @@ fn sentences(world: &World, path: &[(State, Option<Action>)]) -> Vec<String> {
         told.extend(sentence);
         rest = if taken == 1 { after } else { rest.get(taken..).unwrap_or_default() };
     }
-    told
+    told.into_iter().map(|sentence| named(world.unit.keys.first(), sentence)).collect()
 }
 
 /// Tells of a plan that never comes to its end: how far it comes where everything goes well.
@@ -141,7 +143,7 @@ fn member(world: &World, at: usize) -> String {
 
 /// A step, as stories name it.
 pub(super) fn step_name(world: &World, at: usize) -> String {
-    let act = world.steps().get(at).map(|step: &Step| crate::plan::phrase::title(&step.part)).unwrap_or_default();
+    let act = world.steps().get(at).map(|step: &Step| told(world.unit.keys.first(), &step.part)).unwrap_or_default();
     format!("step {} ({act})", at + 1)
 }
 
@@ -175,6 +177,9 @@ fn happening(world: &World, event: Event) -> String {
         Event::Refresh(at) => format!("{} looks again and takes what is there", who(at)),
         Event::Follow(at) => format!("{} follows the pointer to the new version", who(at)),
         Event::Fuse(at) => format!("{} has known the new version for long enough and begins to write with it", who(at)),
+        Event::Behind(at) => {
+            format!("{} goes by what stood before, and writes with the version that is to be left", who(at))
+        }
         Event::Write(at) => format!("{} writes a value", who(at)),
         Event::Land(at) => format!("a write of {} that was under way lands under the old version", who(at)),
         Event::Drop(at) => format!("a write of {} that was under way comes to nothing", who(at)),

@@ -4,6 +4,7 @@
 
 use crate::inventory::Disables;
 use crate::model::Risk;
+use crate::model::State;
 use crate::plan::Bound;
 use crate::plan::Gate;
 use crate::plan::Kind;
@@ -87,7 +88,10 @@ pub(super) fn is_turn(world: &World, part: &Part) -> bool {
     if makes && (world.able.promotes || by_themselves) {
         return *part == Part::Add;
     }
-    if !makes || world.kind == Kind::Rotate && world.fleets.iter().any(Side::holds_one) {
+    let takes_turns = world.fleets.iter().any(Side::holds_one);
+    let points = world.fleets.iter().any(|side| side.fleet.point.is_some());
+    let back = world.kind == Kind::Back && (points || world.new_state != Some(State::Current));
+    if !makes && !back || takes_turns && world.kind != Kind::First {
         return matches!(part, Part::Rewrap { .. });
     }
     matches!(part, Part::Switch | Part::Point { .. })
@@ -150,7 +154,7 @@ fn no_gate_in_span(world: &World) -> Checked {
     for (at, step) in world.steps().iter().enumerate() {
         let inside = above.get(at).is_some_and(|above| above.iter().copied().any(turned))
             && starts.iter().any(|start| *start == at || above.get(*start).is_some_and(|above| above.contains(&at)));
-        if inside && !step.gates.is_empty() && world.kind == Kind::Rotate {
+        if inside && !step.gates.is_empty() && matches!(world.kind, Kind::Rotate | Kind::Back) {
             let name = crate::prove::story::step_name(world, at);
             let story = vec!["values lie under the new version, and members that hold the old one cannot start".into()];
             return refuse(world, Breach::GateInSpan, story, format!("{name} waits there for a gate"), "");
@@ -192,7 +196,12 @@ fn ending(plan: &Plan, unit: &Unit, slot: usize, world: &World) -> Checked {
         let end = "the policy keeps every version for ever, and the plan takes one away".into();
         return refuse(world, Breach::KeptForEver, Vec::new(), end, "");
     }
-    let retires = world.has_old && world.kind != Kind::Destroy && world.able.disables == Disables::Each;
+    if world.kind == Kind::Back && world.steps().iter().any(takes) {
+        let end = "whoever goes back keeps both versions, and the plan takes one away".into();
+        return refuse(world, Breach::KeptForEver, Vec::new(), end, "");
+    }
+    let retires =
+        world.has_old && !matches!(world.kind, Kind::Destroy | Kind::Back) && world.able.disables == Disables::Each;
     let retired = world.steps().iter().any(|step| step.part == Part::Retire);
     if retires && key.retire != Retire::Never && !retired {
         let end = "the plan ends, and the old version still opens what it sealed: the policy retires it".into();

@@ -5,6 +5,7 @@ use crate::decision::lead::follows;
 use crate::model::Name;
 use crate::model::Span;
 use crate::plan::Gate;
+use crate::plan::Kind;
 use crate::plan::Part;
 use crate::plan::Waiting;
 use crate::plan::pass::reach;
@@ -62,7 +63,8 @@ impl Timing {
             Writes::NewestAfter(delay) => {
                 let mut over = over(&all, delay, &reaching(world, side));
                 over.extend(rescued(world, delay));
-                over
+                // Whoever goes back makes newest what members have known for long.
+                if world.kind == Kind::Back { BTreeSet::new() } else { over }
             }
             Writes::Current | Writes::Never => BTreeSet::new(),
         });
@@ -93,6 +95,9 @@ fn counting(world: &World, known: &[Bounded], above: &[BTreeSet<usize>]) -> Vec<
     let mut all = Vec::new();
     for (at, side) in world.fleets.iter().enumerate() {
         let Writes::NewestAfter(delay) = side.fleet.writes else { continue };
+        if world.kind == Kind::Back {
+            continue;
+        }
         for (step, above) in world.steps().iter().zip(above).enumerate().filter_map(|(number, (step, above))| {
             let waits = matches!(&step.part, Part::Wait { until: Waiting::Readable { fleet } } if *fleet == side.name);
             let starts = matches!(&step.part, Part::Restart { fleet, member: None, .. } if *fleet == side.name);
@@ -153,7 +158,10 @@ fn places(world: &World, of: impl Fn(&Part) -> bool) -> BTreeSet<usize> {
 /// The steps by which a version reaches a fleet.
 fn reaching(world: &World, side: &Side) -> BTreeSet<usize> {
     let name: &Name = &side.name;
-    places(world, |part| matches!(part, Part::Add) || matches!(part, Part::Deliver { fleet } if fleet == name))
+    places(world, |part| {
+        let enabled = world.kind == Kind::Back && matches!(part, Part::Enable);
+        enabled || matches!(part, Part::Add) || matches!(part, Part::Deliver { fleet } if fleet == name)
+    })
 }
 
 fn lingers(world: &World) -> Vec<Bounded> {
@@ -183,6 +191,7 @@ fn lingers(world: &World) -> Vec<Bounded> {
         // How long until the whole fleet writes under the new version, and since which steps.
         let following = match side.fleet.writes {
             Writes::Never => None,
+            Writes::NewestAfter(delay) if world.kind == Kind::Back => learns.map(|span| (span.plus(delay), pointed)),
             Writes::NewestAfter(delay) => learns.map(|span| (span.plus(delay), reached)),
             Writes::Current => match follows(&side.fleet) {
                 Learns::Restart => None,
@@ -197,7 +206,9 @@ fn lingers(world: &World) -> Vec<Bounded> {
         let closed = places(world, |part| matches!(part, Part::Close));
         all.push(Bounded { linger: Linger::Cached(at), span: side.fleet.caches, roots: closed });
     }
-    let made = places(world, |part| matches!(part, Part::Add | Part::Deliver { .. }));
+    let made = places(world, |part| {
+        matches!(part, Part::Add | Part::Deliver { .. }) || world.kind == Kind::Back && matches!(part, Part::Enable)
+    });
     all.push(Bounded { linger: Linger::Grace, span: world.grace, roots: made });
     let closed = places(world, |part| matches!(part, Part::Close));
     all.push(Bounded { linger: Linger::Soak, span: world.soak, roots: closed });

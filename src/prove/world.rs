@@ -8,6 +8,7 @@ use crate::model::Name;
 use crate::model::Risk;
 use crate::model::Span;
 use crate::model::State;
+use crate::model::Which;
 use crate::plan::Kind;
 use crate::plan::Part;
 use crate::plan::Plan;
@@ -80,6 +81,8 @@ pub struct World {
     pub has_old: bool,
     /// The state the old version is in at the beginning.
     pub old_state: Option<State>,
+    /// The state of the version that takes the place, where that one is there already.
+    pub new_state: Option<State>,
     /// Whether values are seen and moved by anybody.
     pub moves: bool,
     /// Whether some values are neither seen nor moved by anybody.
@@ -185,6 +188,10 @@ impl World {
         let stores: Vec<&Store> = key.seals.iter().filter_map(|name| policy.stores.get(name)).collect();
         let seen = |store: &&&Store| !matches!(store.place, Place::Unseen);
         let old_state = planned.old.as_ref().and_then(|id| planned.base.key.version(id)).map(|version| version.state);
+        let new_state = match &planned.new {
+            Which::Id(id) if planned.kind == Kind::Back => planned.base.key.version(id).map(|version| version.state),
+            _ => None,
+        };
         let accepted = Accepted::of(&key.accepts, &fleets, unit, slot, plan.made);
         let mut world = World {
             key: planned.name.to_string(),
@@ -200,6 +207,7 @@ impl World {
             able: planned.base.able,
             has_old: planned.old.is_some(),
             old_state,
+            new_state,
             checks: key.checks.iter().flat_map(|check| check.when.iter().copied()).collect(),
             keeps: key.pre_images.is_some() && planned.old.is_some(),
             grace: key.grace,
@@ -231,7 +239,8 @@ impl World {
         let leaves = self.has_old && self.kind != Kind::Destroy;
         let applies = match when {
             When::Before => true,
-            When::Added | When::Readable | When::Switched => makes,
+            When::Added => makes,
+            When::Readable | When::Switched => makes || self.kind == Kind::Back,
             When::Written => leaves,
             When::Moved => leaves && self.moves,
             When::Retired => leaves && self.steps().iter().any(|step| step.part == Part::Retire),

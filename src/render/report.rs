@@ -135,6 +135,7 @@ fn one(out: &mut Outline, rotation: &Rotation) {
         crate::plan::Kind::Rotate => "Rotation",
         crate::plan::Kind::Follow => "Finishing a rotation",
         crate::plan::Kind::Reopen => "Retired anew",
+        crate::plan::Kind::Back => "Change asked for by name",
         crate::plan::Kind::Destroy => "Destruction",
         crate::plan::Kind::Discard => "Deletion of pre-images",
     };

@@ -151,6 +151,7 @@ fn rotate(case: Case<'_>) -> Answer {
         Verdict::Blocked | Verdict::RolledBack => {
             (false, format!("Rotate? No: it is {}.", decision.verdict.words()), None)
         }
+        Verdict::Back => (true, "Rotate? It goes back.".to_owned(), Some(file.to_owned())),
         Verdict::Waiting => (false, "Rotate? Not yet: it waits for others.".to_owned(), None),
         Verdict::Well | Verdict::DestroyDue => {
             let start = decision.start_by.map(|start| format!(" It is due to begin {}.", words::hour(start)));

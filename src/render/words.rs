@@ -1,11 +1,13 @@
 //! Words for values that more than one view shows: hours, spans, counts, reasons.
 
 use crate::decision::Reason;
+use crate::decision::back::Obstacle;
 use crate::decision::reason::Keeps;
 use crate::inventory::key::Drift;
 use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::Span;
+use crate::model::VersionId;
 use crate::policy::meant::key::Accept;
 
 /// An hour to the minute, with its day of the week: `Sat 2026-11-21 09:00`.
@@ -89,6 +91,10 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
             Some("say it with `born = \"2026-01-31\"` in the policy".into()),
         ),
         Reason::Asked => only("somebody asked for it by name".into()),
+        Reason::AskedBack { to, from } => {
+            only(format!("somebody asked for it by name: from `{from}` to `{to}`, which is there already"))
+        }
+        Reason::NoWayBack { version, why } => no_way_back(key, version.as_ref(), why),
         Reason::Compromised { version } => only(format!("`{version}` is known to others")),
         Reason::Algorithm { version, is, wanted } => {
             only(format!("`{version}` is a key of {is}, and the policy asks for {wanted}"))
@@ -123,7 +129,7 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
         }
         Reason::TakenBack => (
             "the last rotation was taken back, and nobody has planned it since".into(),
-            Some(format!("plan it by name: `keyrota plan --key {key}`")),
+            Some(format!("plan it by name: `keyrota plan --key {key}`, or `--to {key}@VERSION`")),
         ),
         Reason::AtOnce { at_most } => (
             format!("as many rotations as may be at once ({at_most}) are under way, or come first"),
@@ -131,6 +137,39 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
         ),
         Reason::ComesAfter { key } => only(format!("`{key}` comes first and is not done")),
     }
+}
+
+/// Why there is no way back to a version, and what can be done instead.
+fn no_way_back(key: &KeyName, version: Option<&VersionId>, why: &Obstacle) -> (String, Option<String>) {
+    let version = version.map_or_else(|| "it".to_owned(), |version| format!("`{version}`"));
+    let forward = format!(
+        "stop here with both versions open (`keyrota cancel RUN`), go on (`keyrota apply`), or go forward to a newer version \
+         (`keyrota plan --key {key}`)"
+    );
+    let (text, hint) = match why {
+        Obstacle::UnderWay { run } => (
+            format!("the run {run} is open, and nobody goes back from under it"),
+            format!("`keyrota cancel {run}` leaves every version readable that was written with; then ask again"),
+        ),
+        Obstacle::Unknown => {
+            (format!("there is no {version} to go to"), format!("`keyrota status` names the versions of `{key}`"))
+        }
+        Obstacle::Destroyed => (format!("{version} is destroyed: nothing can be sealed or opened with it"), forward),
+        Obstacle::Compromised => (format!("{version} is known to others: nobody goes back to it"), forward),
+        Obstacle::Current => (
+            format!("{version} is current already, and nothing is left under another version that could be taken back"),
+            format!("where to go further back to is said by name: `keyrota plan --to {key}@VERSION`"),
+        ),
+        Obstacle::Nothing => ("there is no older version to go back to".to_owned(), forward),
+        Obstacle::NeverDemotes => (format!("its backend cannot make {version} current again"), forward),
+        Obstacle::ByThemselves { fleet } => (
+            format!(
+                "members of `{fleet}` write with the newest version by themselves: making {version} current moves nothing for them"
+            ),
+            forward,
+        ),
+    };
+    (text, Some(hint))
 }
 
 /// So many values.

@@ -56,9 +56,6 @@ pub(super) fn all(
         let mut since: Vec<_> = known.into_iter().flat_map(|known| &known.current_since).collect();
         since.sort_by_key(|(_, at)| **at);
         for (version, at) in since {
-            if let Some(last) = mine.last_mut() {
-                last.changed_at.get_or_insert(*at);
-            }
             mine.push(Due {
                 key: name.clone(),
                 version: version.clone(),
@@ -71,7 +68,12 @@ pub(super) fn all(
                 late: None,
             });
         }
-        mine.iter_mut().for_each(|due| due.judge(hour));
+        let turns = known.map_or(&[][..], |known| known.turns.as_slice());
+        for due in &mut mine {
+            // After the last turn to it, or from the beginning: a version that was gone back to is current again.
+            due.changed_at = turns.iter().rev().take_while(|(to, _)| *to != due.version).last().map(|(_, at)| *at);
+            due.judge(hour);
+        }
         all.extend(mine.into_iter().filter(|due| due.concerns(ask)));
     }
     all

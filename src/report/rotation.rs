@@ -355,7 +355,7 @@ impl Told<'_> {
             let record = self.standing.step(&name);
             let done = self.gathered.done.get(&(self.standing.run.clone(), name.clone()));
             StepTold {
-                title: phrase::title(part),
+                title: phrase::told(Some(self.planned), part),
                 expected: expected.get(index).map(|expected| expected.done),
                 done_at: done.map(|(at, _)| *at),
                 actor: done.map(|(_, actor)| actor.clone()),

@@ -37,6 +37,14 @@ struct Bench {
     from: keyrota::model::Hour,
 }
 
+/// What the bench's plan does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Does {
+    Rotates,
+    Destroys,
+    GoesBack,
+}
+
 /// What there is at the end.
 #[derive(Debug, PartialEq)]
 struct End {
@@ -47,18 +55,19 @@ struct End {
 }
 
 impl Bench {
-    /// A project as it is before the run: a rotation, or the destruction that follows one.
-    fn new(kind: Kind, destroys: bool, late: bool) -> Self {
+    /// A project as it is before the run: a rotation, or what follows one: a destruction, or the way back.
+    fn new(kind: Kind, does: Does, late: bool) -> Self {
         let folder = project::folder();
         let at = folder.path().canonicalize().unwrap().join("project");
         fs::create_dir(&at).unwrap();
         let project = Project::make(&at, kind, ROWS);
         let (mut from, mut wish) = (site::start(), site::rotate());
-        if destroys {
+        if does != Does::Rotates {
             let world = site::site(&project, clock(&project, from));
             let plan = site::draw(&project, &world, &site::home(&project), &wish);
             assert!(site::apply(&world, &mut site::home(&project), &plan, &mut Silent).finished());
-            (from, wish) = (site::later(world.clock.now(), 60), Wish::Destroy);
+            from = site::later(world.clock.now(), 60);
+            wish = if does == Does::Destroys { Wish::Destroy } else { site::back() };
         }
         let world = site::site(&project, clock(&project, from));
         let plan = site::draw(&project, &world, &site::home(&project), &wish);
@@ -188,13 +197,13 @@ impl Cut {
 }
 
 /// Dies at every point.
-fn die_everywhere(kind: Kind, destroys: bool) {
-    die(Bench::new(kind, destroys, false), destroys, |_, _| true);
+fn die_everywhere(kind: Kind, does: Does) {
+    die(Bench::new(kind, does, false), does, |_, _| true);
 }
 
 /// Dies at every point that `wanted` says yes to, of so many.
-fn die(bench: Bench, destroys: bool, wanted: impl Fn(usize, usize) -> bool) {
-    let kind = bench.kind;
+fn die(bench: Bench, does: Does, wanted: impl Fn(usize, usize) -> bool) {
+    let (kind, destroys) = (bench.kind, does == Does::Destroys);
     assert!(bench.child(None));
     let undisturbed = bench.end();
     let points = fs::read_to_string(bench.at.with_extension("points")).unwrap();
@@ -225,41 +234,51 @@ fn die(bench: Bench, destroys: bool, wanted: impl Fn(usize, usize) -> bool) {
     // Nobody needs to be told twice: what died is finished by the next attempt.
     assert_eq!(attempts, deaths, "{kind:?}");
     assert_eq!(lost > 0, !destroys && !bench.late, "{kind:?}");
-    println!(
-        "{kind:?}, destroys {destroys}: {deaths} deaths at {} points, {lost} with the database's log lost",
-        points.len()
-    );
+    println!("{kind:?}, {does:?}: {deaths} deaths at {} points, {lost} with the database's log lost", points.len());
 }
 
 #[test]
 fn everywhere_in_a_rotation() {
-    die_everywhere(Kind::Plain, false);
+    die_everywhere(Kind::Plain, Does::Rotates);
 }
 
 #[test]
 fn everywhere_in_a_rotation_of_one_transaction() {
-    die_everywhere(Kind::Atomic, false);
+    die_everywhere(Kind::Atomic, Does::Rotates);
 }
 
 #[test]
 fn everywhere_in_a_rotation_of_members_that_hold_one() {
-    die_everywhere(Kind::One, false);
+    die_everywhere(Kind::One, Does::Rotates);
 }
 
 #[test]
 fn everywhere_in_a_rotation_of_two_stores_with_values_kept() {
-    die_everywhere(Kind::Two, false);
+    die_everywhere(Kind::Two, Does::Rotates);
 }
 
 #[test]
 fn everywhere_in_a_destruction() {
-    die_everywhere(Kind::Plain, true);
+    die_everywhere(Kind::Plain, Does::Destroys);
+}
+
+/// To a version that was disabled and taken from its members.
+#[test]
+fn everywhere_on_the_way_back() {
+    die_everywhere(Kind::Plain, Does::GoesBack);
+}
+
+#[test]
+fn everywhere_on_the_way_back_of_members_that_hold_one() {
+    die(Bench::new(Kind::One, Does::GoesBack, false), Does::GoesBack, |number, _| number % 2 == 0);
 }
 
 /// The retirement is taken back, whenever the executor dies: before the undo, in it, after it.
 #[test]
 fn everywhere_after_something_turned_up_late() {
-    die(Bench::new(Kind::Plain, false, true), false, |number, points| number > points / 2);
+    die(Bench::new(Kind::Plain, Does::Rotates, true), Does::Rotates, |number, points| number > points / 2);
     // Members that copies are taken from and brought back to.
-    die(Bench::new(Kind::One, false, true), false, |number, points| number > points / 2 && number % 3 == 0);
+    die(Bench::new(Kind::One, Does::Rotates, true), Does::Rotates, |number, points| {
+        number > points / 2 && number % 3 == 0
+    });
 }

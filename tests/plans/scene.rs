@@ -8,7 +8,7 @@ use keyrota::plan;
 use keyrota::plan::Gate;
 use keyrota::plan::Plan;
 use keyrota::plan::Unit;
-use keyrota::plan::phrase::title;
+use keyrota::plan::phrase::told;
 use keyrota::plan::rule::Code;
 use keyrota::policy;
 use keyrota::policy::Project;
@@ -49,11 +49,16 @@ fn scene(name: &str, policy: &str, world: &str) -> Scene {
     Scene { name: name.to_owned(), project: read(policy), world: table.try_into().unwrap(), wish }
 }
 
-/// `destroy`, `destroy KEY@V` or `rotate KEY`.
+/// `destroy`, `destroy KEY@V`, `rotate KEY`, `back KEY` or `to KEY@V`.
 fn wished(text: &str) -> Wish {
     match text.split_once(' ') {
         None if text == "destroy" => Wish::Destroy,
         Some(("rotate", key)) => Wish::Rotate(key.parse().unwrap()),
+        Some(("back", key)) => Wish::Back(key.parse().unwrap()),
+        Some(("to", which)) => {
+            let (key, version) = which.split_once('@').unwrap();
+            Wish::To(key.parse().unwrap(), version.parse().unwrap())
+        }
         Some(("destroy", which)) => {
             let (key, version) = which.split_once('@').unwrap();
             Wish::DestroyOne(key.parse().unwrap(), version.parse().unwrap())
@@ -128,7 +133,15 @@ fn told_unit(unit: &Unit) -> String {
     let mut text = String::new();
     for (at, step) in unit.steps.iter().enumerate() {
         let mark = if step.turn { ", the turn" } else { "" };
-        writeln!(text, "{:>2} {}: {} ({}{mark})", at + 1, unit.step_name(at), title(&step.part), step.risk).unwrap();
+        writeln!(
+            text,
+            "{:>2} {}: {} ({}{mark})",
+            at + 1,
+            unit.step_name(at),
+            told(unit.keys.get(step.key), &step.part),
+            step.risk
+        )
+        .unwrap();
         let needs: Vec<String> = step.needs.iter().map(|need| format!("{} ({:?})", need.step + 1, need.rule)).collect();
         if !needs.is_empty() {
             writeln!(text, "     after {}", needs.join(", ")).unwrap();

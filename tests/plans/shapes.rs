@@ -45,7 +45,10 @@ fn changes(world: &World) -> Vec<Change> {
         Box::new(|w| w.flaws = Flaws { begun_goes_on: true, ..Flaws::default() }),
         Box::new(|w| w.flaws = Flaws { no_undo: true, ..Flaws::default() }),
     ];
-    for kind in [Kind::First, Kind::Rotate, Kind::Follow, Kind::Reopen, Kind::Destroy] {
+    for state in [State::Staged, State::Current, State::DecryptOnly, State::Disabled] {
+        all.push(Box::new(move |w| w.new_state = Some(state)));
+    }
+    for kind in [Kind::First, Kind::Rotate, Kind::Follow, Kind::Back, Kind::Reopen, Kind::Destroy] {
         all.push(Box::new(move |w| w.kind = kind));
     }
     for risk in ["K203", "K207"] {
@@ -119,8 +122,9 @@ fn equal_digests_mean_equal_outcomes() {
     let names = ["quickstart", "nvcf", "notelett"].map(scene::sample);
     let cases =
         ["restored-under-a-retired-version", "destroy-where-nothing-disables", "first-version"].map(scene::case);
+    let back = ["back-while-values-are-moved", "back-before-the-switch", "back-in-a-key-set"].map(scene::case);
     let mut shared = 0;
-    for scene in names.iter().chain(&cases) {
+    for scene in names.iter().chain(&cases).chain(&back) {
         let plan = scene.draw(None);
         let unit = &plan.units[0];
         let world = World::of(&plan, unit, 0, 0).unwrap();

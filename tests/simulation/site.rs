@@ -247,6 +247,11 @@ impl Site {
     /// Rotates, and with one seed of 64 (it takes six weeks) destroys the old version when its time has come.
     pub(crate) fn rotate(&self) -> End {
         let mut home = Memory::default();
+        if self.goes_back() {
+            let mut attempts = self.carry_out_or_give_up(&mut home, &Wish::WhatIsDue);
+            attempts += self.carry_out(&mut home, &Wish::Back(KEY.parse().unwrap()));
+            return self.end(&home, attempts);
+        }
         let mut attempts = self.carry_out(&mut home, &Wish::WhatIsDue);
         if self.destroys() {
             self.wait_for(Span::days(41));
@@ -267,16 +272,45 @@ impl Site {
         self.seed.is_multiple_of(64) && self.shape.moves()
     }
 
+    /// One seed of eight goes back: from somewhere after the switch, or from after the old version's retirement.
+    fn goes_back(&self) -> bool {
+        self.seed % 8 == 5 && self.shape.moves()
+    }
+
     /// Plans, and starts the executor until the plan is carried out; says how often.
     fn carry_out(&self, home: &mut Memory, wish: &Wish) -> u64 {
         let document = self.plan(home, wish);
+        self.go_on(home, &document, || false)
+    }
+
+    /// The same, but somebody may give it up once the new version is current.
+    fn carry_out_or_give_up(&self, home: &mut Memory, wish: &Wish) -> u64 {
+        let document = self.plan(home, wish);
+        let current = || {
+            let key = self.backend.inner.look("keys").unwrap().key;
+            key.current().is_some_and(|version| version.id.as_str() == "v2")
+        };
+        let attempts = self.go_on(home, &document, || current() && self.dice.borrow_mut().one_in(3));
+        let mut desk = Desk::take(home, &self.time, journal::Clock::Virtual, "simulation").unwrap();
+        let open = desk.standing(document.id()).is_some_and(|standing| standing.is_open());
+        if open {
+            executor::cancel(document.plan(), document.id(), self, &mut desk, "somebody wants to go back").unwrap();
+        }
+        attempts
+    }
+
+    /// Starts the executor until the plan is carried out, or somebody gives it up.
+    fn go_on(&self, home: &mut Memory, document: &Document, gives_up: impl Fn() -> bool) -> u64 {
         let (mut attempts, mut last) = (0, None);
         loop {
             attempts += 1;
             assert!(attempts < ATTEMPTS_MAX, "seed {}: it does not come to an end: {last:?}", self.seed);
+            if gives_up() {
+                return attempts;
+            }
             self.meddle(home);
             self.luck.arm(true);
-            let ended = std::panic::catch_unwind(AssertUnwindSafe(|| self.attempt(home, &document)));
+            let ended = std::panic::catch_unwind(AssertUnwindSafe(|| self.attempt(home, document)));
             self.luck.arm(false);
             last = ended.as_ref().ok().cloned();
             match ended {
@@ -383,8 +417,12 @@ impl Site {
         assert_eq!(tally.failures, Vec::<String>::new(), "seed {seed}");
         let key = self.backend.inner.look("keys").unwrap().key;
         let states: Vec<_> = key.versions.iter().map(|version| (version.id.to_string(), version.state)).collect();
-        let old = if self.destroys() { State::Destroyed } else { self.shape.old };
-        assert_eq!(states, [("v1".to_owned(), old), ("v2".to_owned(), State::Current)], "seed {seed}");
+        let (old, new, target) = match (self.goes_back(), self.destroys()) {
+            (true, _) => (State::Current, State::DecryptOnly, "v1"),
+            (false, true) => (State::Destroyed, State::Current, "v2"),
+            (false, false) => (self.shape.old, State::Current, "v2"),
+        };
+        assert_eq!(states, [("v1".to_owned(), old), ("v2".to_owned(), new)], "seed {seed}");
         for number in 0..self.shape.stores {
             let rows = self.database(number);
             let count = |condition: &str| -> i64 {
@@ -392,8 +430,8 @@ impl Site {
                 rows.query_row(&text, [], |row| row.get(0)).unwrap()
             };
             assert_eq!(count("customer != 'customer-' || id"), 0, "seed {seed}: another byte changed");
-            let left = count(&format!("kek_version != 'v2' AND id != {STRANGE}"));
-            assert!(left == 0 || !self.shape.moves(), "seed {seed}: {left} rows under the old version");
+            let left = count(&format!("kek_version != '{target}' AND id != {STRANGE}"));
+            assert!(left == 0 || !self.shape.moves(), "seed {seed}: {left} rows under another version");
             let strange = count(&format!("id = {STRANGE} AND kek_version = 'v1' AND wrapped = '{}'", "00".repeat(60)));
             assert_eq!(
                 strange as u64,

@@ -224,6 +224,10 @@ pub(crate) fn rotate() -> Wish {
     Wish::Rotate(KEY.parse().unwrap())
 }
 
+pub(crate) fn back() -> Wish {
+    Wish::Back(KEY.parse().unwrap())
+}
+
 /// Nobody is told.
 pub(crate) struct Silent;
 

@@ -8,7 +8,6 @@ use crate::executor::Screen;
 use crate::executor::Told;
 use crate::journal::Fact;
 use crate::model::Hour;
-use crate::plan::phrase;
 
 /// Who tells the story.
 pub(super) struct Narrator<'a> {
@@ -94,12 +93,12 @@ pub(super) fn day(hour: Hour) -> String {
 impl Screen for Narrator<'_> {
     fn tell(&mut self, told: &Told<'_>) {
         match told {
-            Told::Done { step, part, facts } => {
+            Told::Done { step, title, facts, .. } => {
                 let shown = facts.iter().filter(|(name, fact)| !matches!(fact, Fact::Count(0)) && *name != "rounds");
                 let shown: Vec<String> =
                     shown.map(|(name, fact)| format!("{name} {}", list::fact_text(fact))).collect();
                 let shown = if shown.is_empty() { String::new() } else { format!(" ({})", shown.join(", ")) };
-                self.printed(&format!("done  {step}: {}{shown}", phrase::title(part)));
+                self.printed(&format!("done  {step}: {title}{shown}"));
             }
             Told::Failed { step, fault } => self.printed(&format!("{step}: {fault}")),
             Told::Begins { .. } | Told::Moved { .. } | Told::Waiting { .. } => {}

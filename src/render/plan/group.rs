@@ -207,7 +207,7 @@ fn why(first: &Case<'_>, rows: &[Row], made: Hour) -> Vec<String> {
     let mut lines = Vec::new();
     if let ([row], [key]) = (rows, first.keys.as_slice()) {
         lines.extend(reasons(key));
-        if !matches!(key.planned.kind, Kind::Destroy | Kind::Discard) {
+        if !matches!(key.planned.kind, Kind::Destroy | Kind::Discard | Kind::Back) {
             lines.extend(row.start_by.map(|by| format!("it {} to be in time", begin_by(by, made))));
         }
         lines.push(change(key.planned, true));
@@ -236,6 +236,7 @@ fn reasons(case: &KeyCase<'_>) -> Vec<String> {
     let told = decision.reasons.iter().filter(|reason| match case.planned.kind {
         Kind::Destroy => matches!(reason, Reason::MayGo { .. }),
         Kind::Discard => matches!(reason, Reason::PreImages { .. }),
+        Kind::Back => !matches!(reason, Reason::Age { .. } | Reason::AgeUnknown { .. }),
         _ => true,
     });
     told.map(|reason| words::reason(&decision.key, reason).0).collect()
@@ -251,6 +252,7 @@ fn change(planned: &Planned, alone: bool) -> String {
         Kind::First => "its first version is made".into(),
         Kind::Rotate => format!("a new version takes the place of {old}"),
         Kind::Follow => format!("what is left under {old} moves to {new}, which is current already"),
+        Kind::Back => format!("{new} takes the place of {old}; both stay readable, and {old} stays what it is"),
         Kind::Reopen => format!("{old} is enabled again, its values move to {new}, and it is retired anew"),
         Kind::Destroy => format!("{old} is destroyed for good"),
         Kind::Discard => "pre-images are deleted for good; no version changes".into(),
@@ -307,7 +309,8 @@ fn short(reasons: &[Reason]) -> String {
         Reason::NoVersion => Some("no version yet".to_owned()),
         Reason::Age { age, at_most, .. } => Some(format!("{} old, at most {at_most}", words::about(*age))),
         Reason::AgeUnknown { .. } => Some("age unknown".into()),
-        Reason::Asked => Some("asked for".into()),
+        Reason::Asked | Reason::AskedBack { .. } => Some("asked for".into()),
+        Reason::TakenBack => Some("taken back before".into()),
         Reason::Compromised { .. } => Some("known to others".into()),
         Reason::Algorithm { is, .. } => Some(format!("a key of {is}")),
         Reason::Uses { uses, at_most, .. } => {

@@ -133,8 +133,8 @@ fn view(cases: &[Case<'_>], unit: &Unit, names: &Names, at: usize, step: &Step) 
     let name = names.whole.get(at).cloned().unwrap_or_default();
     let short = names.short(at);
     let number = short.rsplit_once('/').map_or(short.as_str(), |(_, bare)| bare).split('-').next().unwrap_or_default();
-    let title = phrase::title(&step.part);
-    let marks = marks(step, undo.as_ref());
+    let title = phrase::told(unit.keys.get(step.key), &step.part);
+    let marks = marks(unit, step, undo.as_ref());
     let mut about = vec![name.clone(), step.risk.to_string()];
     about.extend(cost.clone());
     StepView {
@@ -245,10 +245,11 @@ fn told(needs: &[NeedView], waits: &[String], deadline: Option<&String>, undo: O
     told
 }
 
-fn marks(step: &Step, undo: Option<&UndoView>) -> Vec<String> {
+fn marks(unit: &Unit, step: &Step, undo: Option<&UndoView>) -> Vec<String> {
     let mut marks = Vec::new();
     if step.turn && step.risk != Risk::Safe {
-        marks.push("the turn: from here on somebody writes with the new version".to_owned());
+        let turn = "the turn: from here on somebody writes with the new version".to_owned();
+        marks.push(phrase::named(unit.keys.get(step.key), turn));
     }
     if let Some(undo) = undo.filter(|undo| !undo.possible) {
         marks.push(format!("no way back after this step: {}", undo.how));

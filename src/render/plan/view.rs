@@ -57,6 +57,8 @@ pub struct Summary {
     pub finish: usize,
     /// Keys whose retired version's values are moved.
     pub reopen: usize,
+    /// Keys of which a version that is there already takes the current one's place.
+    pub back: usize,
     /// Keys of which an old version is destroyed.
     pub destroy: usize,
     /// Keys whose pre-images are deleted.
@@ -113,13 +115,16 @@ fn summary(plan: &Plan, groups: &[Group]) -> Summary {
     let begins = plan.made;
     let ends = groups.iter().map(|group| group.told.ends).max().unwrap_or(plan.made);
     let (rotate, new, finish, reopen) = (of(Kind::Rotate), of(Kind::First), of(Kind::Follow), of(Kind::Reopen));
-    let (destroy, discard) = (of(Kind::Destroy), of(Kind::Discard));
+    let (destroy, discard, back) = (of(Kind::Destroy), of(Kind::Discard), of(Kind::Back));
     let mut parts = vec![
         words::count(rotate, "key to rotate", "keys to rotate"),
         format!("{} new", words::number(u64::try_from(new).unwrap_or(u64::MAX))),
     ];
     if finish > 0 {
         parts.push(words::count(finish, "to finish", "to finish"));
+    }
+    if back > 0 {
+        parts.push(words::count(back, "to go back", "to go back"));
     }
     if reopen > 0 {
         parts.push(words::count(reopen, "reopened", "reopened"));
@@ -144,7 +149,7 @@ fn summary(plan: &Plan, groups: &[Group]) -> Summary {
         _ => format!("Plan: {}; {}; {safe}; {when}", parts.join(", "), words::count(steps, "step", "steps")),
     };
     let tone = if proved { "bold" } else { "bad" };
-    Summary { line, tone, rotate, new, finish, reopen, destroy, discard, steps, proved, begins, ends }
+    Summary { line, tone, rotate, new, finish, reopen, back, destroy, discard, steps, proved, begins, ends }
 }
 
 fn notes(plan: &Plan, groups: &[Group], id: &str, intent: &str) -> Vec<Note> {
