@@ -25,6 +25,7 @@ mod report;
 mod runs;
 mod schema;
 mod show;
+mod stands;
 mod status;
 mod target;
 mod validate;

@@ -3,6 +3,7 @@
 use crate::cli::exit::Fail;
 use crate::cli::leave;
 use crate::cli::show::unreadable;
+use crate::cli::stands;
 use crate::course;
 use crate::course::Door;
 use crate::course::Observation;
@@ -49,6 +50,7 @@ fn one(standing: &Standing, plan: Option<&Plan>, now: Hour) -> status::Run {
         keys: standing.keys.keys().cloned().collect(),
         steps: 0,
         done: 0,
+        fleets: Vec::new(),
         next: Vec::new(),
         failed: Vec::new(),
         late: false,
@@ -61,6 +63,7 @@ fn one(standing: &Standing, plan: Option<&Plan>, now: Hour) -> status::Run {
     };
     for unit in &plan.units {
         steps(&mut run, plan, unit, standing, now);
+        run.fleets.extend(stands::fleets(plan, unit, standing));
     }
     run.safe_to_leave = leave::line(plan, Some(standing), now);
     run

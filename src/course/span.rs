@@ -1,6 +1,7 @@
 //! The span in which members that hold one version take turns: it begins with the first value moved and ends with the last
 //! member's restart. Whoever starts inside it before its turn may fail to, so it is kept short.
 
+use crate::model::Span;
 use crate::plan::Part;
 use crate::plan::Unit;
 use crate::plan::progress::At;
@@ -32,4 +33,31 @@ pub fn turns_left(unit: &Unit, progress: &Progress) -> Vec<usize> {
         (begun(step.key) && unit.steps.iter().any(sweeps)).then_some(at)
     };
     (0..unit.steps.len()).filter(|at| progress.at(*at) != At::Done).filter_map(takes_turns).collect()
+}
+
+/// A span as it is planned: values are under the new version, and members still hold the old one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mixed {
+    /// The step that begins it.
+    pub from: usize,
+    /// The last member's restart.
+    pub to: usize,
+    /// About how long it takes to move the values.
+    pub moves: Span,
+    /// How long the restarts may take at most, one after the other.
+    pub restarts: Span,
+}
+
+/// The span of one key of a unit, where its plan has one.
+#[must_use]
+pub fn mixed(unit: &Unit, key: usize) -> Option<Mixed> {
+    let from =
+        (0..unit.steps.len()).find(|at| unit.steps.get(*at).is_some_and(|s| s.key == key) && enters(unit, *at))?;
+    let mut begun = Progress::fresh(unit.steps.len());
+    begun.put(from, At::Begun);
+    let turns = turns_left(unit, &begun);
+    let seconds = |at: &usize| unit.steps.get(*at).map_or(0, |step| step.estimate.seconds);
+    let restarts = turns.iter().map(seconds).fold(0_u64, u64::saturating_add);
+    let (moves, restarts) = (Span::seconds(seconds(&from)), Span::seconds(restarts));
+    Some(Mixed { from, to: *turns.last()?, moves, restarts })
 }

@@ -143,12 +143,15 @@ pub(super) fn open(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result
             count(executor, scene, lot, &[asked.census(&answer)])?;
             continue;
         }
-        let mut quiet = Quiet { stop: executor.stop };
+        let mut quiet = Quiet { stop: executor.stop, first: None };
         match rewrap::verify(lot.store, &lot.job, &lot.ring, None, &mut quiet) {
             Err(fault) => return Ok(fault.into()),
             Ok(found) => {
                 if found.iter().any(|block| block.stopped) {
                     return Ok(Outcome::Stopped);
+                }
+                if let Some(first) = quiet.first.filter(|_| lot.job.atomic) {
+                    return Ok(whole_or_not(scene, &old, &first).into());
                 }
                 for block in &found {
                     opened = opened.saturating_add(block.opened);
@@ -175,12 +178,26 @@ pub(super) fn open(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result
     Ok(Outcome::Done { facts: told, change: Vec::new() })
 }
 
+/// A store that moves whole or not at all would stop at the turn: it is told before anything is made.
+fn whole_or_not(scene: &Scene<'_>, old: &VersionId, first: &str) -> Fault {
+    let doing = format!("open what `{old}` of `{}` sealed", scene.name());
+    Fault::ask_operator(doing, format!("{first}; its store is moved whole or not at all"))
+        .hint("`keyrota verify` names every such row; mend or remove them, then run `keyrota apply` again")
+}
+
 /// Who follows a walk that changes nothing.
 struct Quiet<'a> {
     stop: &'a std::sync::atomic::AtomicBool,
+    /// The first value that did not open.
+    first: Option<String>,
 }
 
 impl rewrap::Watch for Quiet<'_> {
+    fn quarantined(&mut self, value: &Quarantined) -> Result<(), Fault> {
+        self.first.get_or_insert_with(|| value.to_string());
+        Ok(())
+    }
+
     fn chunk(&mut self, _progress: &Progress<'_>) -> Result<Flow, Fault> {
         Ok(if self.stop.load(Ordering::SeqCst) { Flow::Stop } else { Flow::Go })
     }

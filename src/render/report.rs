@@ -172,6 +172,17 @@ fn one(out: &mut Outline, rotation: &Rotation) {
     for (store, (before, after)) in &rotation.census {
         plain(out, &format!("values in `{store}`: before {}; after {}", counted(before), counted(after)));
     }
+    if let Some(mixed) = &rotation.mixed {
+        let (from, planned) = (words::second(mixed.from), mixed.planned);
+        let lasted = match mixed.lasted {
+            Some(lasted) => format!("lasted {lasted} from {from}"),
+            None => format!("is open since {from}"),
+        };
+        plain(
+            out,
+            &format!("the mixed window, values new and members old, {lasted}; planned for at most about {planned}"),
+        );
+    }
     certificates(out, rotation);
     proof(out, rotation);
     steps(out, rotation);

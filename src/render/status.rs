@@ -73,6 +73,8 @@ pub struct Run {
     pub steps: usize,
     /// How many of them are done.
     pub done: usize,
+    /// Where each fleet stands, member by member.
+    pub fleets: Vec<FleetStands>,
     /// The steps that come next, and what they wait for.
     pub next: Vec<Next>,
     /// The steps that failed: why, and the way out.
@@ -81,6 +83,17 @@ pub struct Run {
     pub late: bool,
     /// Whether an operator may go away.
     pub safe_to_leave: String,
+}
+
+/// Where a fleet stands in a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct FleetStands {
+    /// The key.
+    pub key: KeyName,
+    /// The fleet.
+    pub fleet: String,
+    /// What was done for each member, and what comes next for it.
+    pub members: Vec<(String, String)>,
 }
 
 /// A step that comes next, and what it waits for.
@@ -137,6 +150,9 @@ pub fn text(status: &Status, all: bool, paper: Paper) -> String {
     out.text(paper)
 }
 
+/// How many members of a fleet are told.
+const MEMBERS_MAX: usize = 20;
+
 /// How many keys are told in full, unless all are asked for.
 const KEYS_MAX: usize = 20;
 
@@ -173,6 +189,16 @@ fn tell_run(out: &mut Outline, run: &Run) {
     out.head(&format!("{} for {}{more}", run.run, keys.join(", ")));
     let opened = format!("opened {} by {}", words::hour(run.opened_at), run.opened_by);
     out.line(Tone::Dim, 2, &format!("{opened}; {} of {} steps done", run.done, run.steps));
+    for fleet in &run.fleets {
+        let more = fleet.members.len().saturating_sub(MEMBERS_MAX);
+        out.line(Tone::Plain, 2, &format!("`{}`, for {}:", fleet.fleet, fleet.key));
+        for (member, stands) in fleet.members.iter().take(MEMBERS_MAX) {
+            out.line(Tone::Plain, 4, &format!("{member}: {stands}"));
+        }
+        if more > 0 {
+            out.line(Tone::Dim, 4, &format!("and {more} more; `keyrota status --json` tells each"));
+        }
+    }
     for (held, why, hint) in &run.failed {
         out.line(Tone::Bad, 2, &format!("{}: {}: failed: {why}", held.step, held.title));
         if let Some(hint) = hint {

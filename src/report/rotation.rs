@@ -16,6 +16,7 @@ use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::Member;
 use crate::model::Name;
+use crate::model::Span;
 use crate::model::VersionId;
 use crate::model::Which;
 use crate::plan::Document;
@@ -80,8 +81,23 @@ pub struct Rotation {
     pub accepted: Vec<Accept>,
     /// The inequalities that its timing rests on.
     pub bounds: Vec<String>,
+    /// The time in which values were under the new version and members held the old one.
+    pub mixed: Option<Mixed>,
     /// Every step: forecast beside fact.
     pub steps: Vec<StepTold>,
+}
+
+/// The time in which values were under the new version and members held the old one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mixed {
+    /// When the first value was about to be moved.
+    pub from: Hour,
+    /// When the last member had started with the new version. Nothing while one has not.
+    pub to: Option<Hour>,
+    /// How long that was.
+    pub lasted: Option<Span>,
+    /// How long the plan said that it would be at most.
+    pub planned: Span,
 }
 
 /// How a fleet came to read the new version.
@@ -242,6 +258,7 @@ impl Told<'_> {
             certificates: self.certificates(),
             proof: self.unit.proof.clone(),
             accepted: self.accepted(),
+            mixed: self.mixed(),
             bounds: self.unit.bounds.iter().map(|bound| format!("{}: {bound}", bound.about)).collect(),
             steps: self.steps(),
             run,
@@ -264,6 +281,15 @@ impl Told<'_> {
         let steps = self.unit.steps.iter().enumerate().zip(names);
         let mine = steps.filter(|((_, step), _)| step.key == self.at);
         mine.filter_map(|((index, step), name)| Some((index, &step.part, name.parse().ok()?)))
+    }
+
+    fn mixed(&self) -> Option<Mixed> {
+        let mixed = crate::course::span::mixed(self.unit, self.at)?;
+        let named = |at| self.own().find(|(index, _, _)| *index == at).map(|(_, _, name)| name);
+        let from = self.standing.step(&named(mixed.from)?).first_begun?;
+        let to = named(mixed.to).and_then(|name| self.standing.done_at(&name));
+        let planned = mixed.moves.plus(mixed.restarts);
+        Some(Mixed { from, to, lasted: to.map(|to| Span::between(from, to)), planned })
     }
 
     fn readable(&self) -> Vec<Reading> {

@@ -2,5 +2,7 @@
 //! keyrota's own program turning those keys while they live. Their rules are in `python/uptrakit/`.
 
 mod calm;
+mod failures;
+mod kills;
 mod site;
 mod span;

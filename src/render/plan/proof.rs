@@ -1,5 +1,6 @@
 //! What was proved, what it rests on, and what is left to doubt.
 
+use crate::course::span::mixed;
 use crate::decision::lead::learn_span;
 use crate::model::Span;
 use crate::policy::meant::fleet::Learns;
@@ -78,6 +79,7 @@ pub(super) fn proof(case: &Case<'_>, timed: &[Timed]) -> ProofView {
     }
     let in_time = case.unit.bounds.iter().filter(|bound| bound.holds());
     told.extend(in_time.map(|bound| format!("timing: {bound}: {}", bound.about)));
+    told.extend(windows(case));
     ProofView {
         proved: proof.is_some(),
         line,
@@ -88,6 +90,22 @@ pub(super) fn proof(case: &Case<'_>, timed: &[Timed]) -> ProofView {
         told,
         doubts: doubts(case, timed),
     }
+}
+
+/// The spans in which values are new and members old.
+fn windows(case: &Case<'_>) -> Vec<String> {
+    let names = case.unit.step_names();
+    let name = |at: usize| names.get(at).and_then(|name| name.rsplit('/').next()).unwrap_or_default();
+    let window = |key: usize| {
+        let mixed = mixed(case.unit, key)?;
+        let (from, to, moves, restarts) = (name(mixed.from), name(mixed.to), mixed.moves, mixed.restarts);
+        let most = moves.plus(restarts);
+        Some(format!(
+            "mixed window: from {from} to {to} values are new while members hold the old version: at most about {most} \
+             ({moves} to move the values, {restarts} for the restarts)"
+        ))
+    };
+    (0..case.unit.keys.len()).filter_map(window).collect()
 }
 
 fn doubts(case: &Case<'_>, timed: &[Timed]) -> Vec<String> {

@@ -209,6 +209,12 @@ impl Site {
         serde_json::from_str(&self.ask("happened").1).unwrap()
     }
 
+    /// No value was touched: the tables are as they were found, beside what the members wrote since.
+    pub(super) fn untouched(&self) {
+        self.python("judge.py", &["untouched", &self.database, "before.json"]);
+        self.python("judge.py", &["untouched", &self.agent(), "agent-before.json"]);
+    }
+
     /// Who was restarted, in order.
     pub(super) fn restarts(&self) -> Vec<String> {
         self.happened().iter().filter_map(|event| Some(event.strip_prefix("restart ")?.to_owned())).collect()

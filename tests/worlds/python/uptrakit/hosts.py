@@ -1,5 +1,5 @@
 """The machines: starts, stops and restarts the members as an init system does, and forwards `/NAME/health` to the member's own
-port. `hosts.py PORT SITE.json`. `POST /NAME/restart|stop|start|kill|mint`; `POST /hook` makes something happen once when the
+port. `hosts.py PORT SITE.json`. `POST /NAME/restart|stop|start|kill|mint|spoil|mend`; `POST /hook` makes something happen once when the
 site says that something else is about to: `{"on": "restart ctl-1", "do": ["restart ctl-2"]}`."""
 
 import json
@@ -60,6 +60,9 @@ class Host:
             self.end(signal.SIGKILL)
         if act in ("start", "restart"):
             self.start()
+        # Somebody's hand on the host: the new key file is open to others, which keeps whoever reads it from starting.
+        if act in ("spoil", "mend"):
+            os.chmod(f"hosts/{self.name}/v2.key", 0o644 if act == "spoil" else 0o600)
         if act == "settle":
             self.wait()
         if act == "mint":

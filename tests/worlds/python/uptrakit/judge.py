@@ -1,6 +1,6 @@
 """The judge, who trusts nobody: `judge.py make DATABASE KEYFILE ROWS [RETIRED]`, `judge.py dump DATABASE FILE`,
 `judge.py same DATABASE BEFORE KEYFILE OLDKEYFILE [+COLUMNS]`: everything opens under the key, with the plaintext it had, and every
-other byte is as it was."""
+other byte is as it was. `judge.py untouched DATABASE BEFORE`: no value was moved."""
 
 import json
 import os
@@ -91,6 +91,15 @@ def same(place, before, new, old):
     print(json.dumps(opened(database, new, old, before)))
 
 
+def untouched(place, before):
+    with open(before) as file:
+        before = json.load(file)
+    after = everything(Database(place))
+    for table in MOVES:
+        for name, row in before[table].items():
+            assert after[table][name] == row, f"{table} {name}: {row} became {after[table][name]}"
+
+
 def opened(database, new, old, before):
     """Every value under the new key, by the formats alone."""
     clean = lambda cell: cell.split(":", 1)[1].strip("'") if cell.startswith("text:") else cell
@@ -116,4 +125,4 @@ def opened(database, new, old, before):
 
 
 if __name__ == "__main__":
-    {"make": make, "dump": dump, "same": same}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "dump": dump, "same": same, "untouched": untouched}[sys.argv[1]](*sys.argv[2:])
