@@ -7,3 +7,5 @@ pub mod document;
 pub mod file;
 mod id;
 pub mod memory;
+#[cfg(feature = "openbao")]
+pub mod openbao_kv;

@@ -250,6 +250,7 @@ fn open(executor: &mut Executor<'_, '_>) -> Result<(), Fault> {
         }
     }
     scene::same_world(plan, executor.world)?;
+    scene::fit(plan, executor.world)?;
     executor.desk.open(id, executor.approved.intent(), plan)
 }
 

@@ -38,12 +38,17 @@ pub(super) const BUILT: [&str; BUILT_COUNT] = [
     "http",
     #[cfg(feature = "postgres")]
     "postgres",
+    #[cfg(feature = "openbao")]
+    "openbao-kv",
     #[cfg(feature = "grpc")]
     "grpc",
 ];
 
-const BUILT_COUNT: usize =
-    4 + cfg!(feature = "http") as usize + cfg!(feature = "postgres") as usize + cfg!(feature = "grpc") as usize;
+const BUILT_COUNT: usize = 4
+    + cfg!(feature = "http") as usize
+    + cfg!(feature = "postgres") as usize
+    + cfg!(feature = "openbao") as usize
+    + cfg!(feature = "grpc") as usize;
 
 /// The value of an environment variable.
 #[expect(clippy::disallowed_methods, reason = "the wiring is where the environment is read")]

@@ -92,6 +92,8 @@ pub(super) fn prepare(world: &dyn World, scene: &Scene<'_>, record: &StepRecord)
 pub(super) fn took(world: &dyn World, scene: &Scene<'_>, record: &StepRecord) -> Result<bool, Fault> {
     match &scene.step.part {
         Part::Add => versions::is_made(world, scene, record),
+        // Where no books are kept a look does not show whether copies are left, as in older documents: it is done once more.
+        Part::Destroy if !scene.planned.base.able.remembers => Ok(false),
         Part::Enable | Part::Switch | Part::Retire | Part::Destroy => versions::is_done(world, scene),
         Part::Point { fleet, member } => people::is_pointed(world, scene, fleet, member.as_ref()),
         Part::Rewrap { service: false } => counting::is_moved(world, scene),

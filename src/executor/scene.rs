@@ -207,6 +207,20 @@ pub fn same_world(plan: &Plan, world: &dyn World) -> Result<(), Fault> {
     Err(fault.hint("nothing was changed; draw a new plan with `keyrota plan -o FILE`"))
 }
 
+/// Whether every backend may do what it will be asked to: found out before the first act.
+///
+/// # Errors
+/// Names what stands in the way, and the way out.
+pub fn fit(plan: &Plan, world: &dyn World) -> Result<(), Fault> {
+    for planned in plan.units.iter().flat_map(|unit| &unit.keys) {
+        let policy = plan.policies.iter().find(|policy| policy.name == *planned.name.policy());
+        if let Some(key) = policy.and_then(|policy| policy.keys.get(planned.name.key())) {
+            world.backend(&planned.name, &key.backend)?.fit(&key.at)?;
+        }
+    }
+    Ok(())
+}
+
 /// What is not the same about two keys, in words, as far as a backend that can do this much shows it.
 #[must_use]
 pub fn differ(able: &Able, expected: &Key, seen: &Key) -> Vec<String> {

@@ -1,9 +1,7 @@
 //! Failures that a real server does not make on demand, by one that makes nothing else.
 
-use std::io::Read;
 use std::io::Write;
 use std::net::TcpListener;
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
@@ -11,6 +9,7 @@ use std::thread;
 
 use serde_json::json;
 
+use crate::proxy::heard;
 use crate::sentences::words;
 use crate::server::Server;
 
@@ -23,8 +22,8 @@ fn failing(answers: &'static [&'static str]) -> (Server, Arc<AtomicUsize>) {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let Some(line) = heard(&mut stream) else { continue };
-            if line.contains("lookup-self") {
+            let Some(question) = heard(&mut stream) else { continue };
+            if String::from_utf8_lossy(&question).contains("lookup-self") {
                 let body = r#"{"data":{"ttl":0}}"#;
                 write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
                     .ok();
@@ -36,22 +35,6 @@ fn failing(answers: &'static [&'static str]) -> (Server, Arc<AtomicUsize>) {
         }
     });
     (Server { addr, token: "canary-token".to_owned(), namespace: None }, count)
-}
-
-/// Reads a whole question; gives its first line.
-fn heard(stream: &mut TcpStream) -> Option<String> {
-    let mut all = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let count = stream.read(&mut buffer).ok().filter(|count| *count > 0)?;
-        all.extend_from_slice(&buffer[..count]);
-        let text = String::from_utf8_lossy(&all);
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        if body.len() >= length.unwrap_or(0_usize) {
-            return head.lines().next().map(str::to_owned);
-        }
-    }
 }
 
 const WELL: &str = "200 OK|{\"data\":{}}";

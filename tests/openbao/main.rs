@@ -5,12 +5,19 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::disallowed_methods,
     reason = "a test may stop at the first surprise and makes its world itself"
 )]
 
+mod death;
 mod failing;
+mod fitting;
+mod kv;
 mod login;
+mod proxy;
+mod races;
+mod scene;
 mod second;
 mod sentences;
 mod server;

@@ -2,20 +2,27 @@
 
 use crate::backend::document::Document;
 use crate::backend::file::KeyFiles;
+#[cfg(feature = "openbao")]
+use crate::backend::openbao_kv::Layout;
+#[cfg(feature = "openbao")]
+use crate::backend::openbao_kv::OpenbaoKv;
 use crate::fault::Fault;
 use crate::model::Name;
+#[cfg(feature = "openbao")]
+use crate::openbao::Client;
 use crate::policy::meant::Backend as Meant;
 use crate::port::backend::Backend;
 use crate::port::probe::Secrets;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg_attr(not(feature = "openbao"), expect(unused_variables, reason = "only servers ask for a secret"))]
 /// The adapter; nothing where this build has none.
 pub(super) fn backend(
     folder: &Path,
     name: &Name,
     meant: &Meant,
-    _secrets: &Arc<dyn Secrets>,
+    secrets: &Arc<dyn Secrets>,
 ) -> Result<Option<Box<dyn Backend>>, Fault> {
     Ok(match meant {
         Meant::File { codings, id } => {
@@ -25,6 +32,16 @@ pub(super) fn backend(
         Meant::Document { file: Some(file), codings, id, current, .. } => {
             let document = Document::new(folder, file, codings, id, current.as_ref());
             Some(Box::new(document.map_err(|why| Fault::ask_operator(format!("use backend `{name}`"), why))?))
+        }
+        #[cfg(feature = "openbao")]
+        Meant::OpenbaoKv { addr, auth, tls, namespace, mount, versions, alongside, current, set, id } => {
+            let shown = format!("backend `{name}`");
+            let secrets = Arc::clone(secrets);
+            let client = Client::new(&shown, addr, namespace.as_deref(), tls.as_ref(), auth, secrets)?;
+            let (mount, versions, alongside) = (mount.clone(), versions.clone(), alongside.clone());
+            let layout =
+                Layout { mount, versions, alongside, current: current.clone(), set: set.clone(), id: id.clone() };
+            Some(Box::new(OpenbaoKv::new(name.as_str(), client, layout)?))
         }
         _ => None,
     })

@@ -1,0 +1,215 @@
+//! One document of the engine: read whole, its fields as the server writes them, and written whole, or not at all.
+
+use crate::fault::Fault;
+use crate::openbao::Answer;
+use crate::openbao::Client;
+use crate::secret::Secret;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// A document, or the one that is not there yet.
+#[derive(Default)]
+pub(super) struct Document {
+    /// Its version; 0 where there is none.
+    pub(super) version: u64,
+    /// Every field, as JSON.
+    fields: BTreeMap<String, Zeroizing<String>>,
+}
+
+#[derive(serde::Deserialize)]
+struct Reply<'a> {
+    #[serde(borrow)]
+    data: Versioned<'a>,
+}
+
+#[derive(serde::Deserialize)]
+struct Versioned<'a> {
+    #[serde(borrow)]
+    data: Option<BTreeMap<String, &'a RawValue>>,
+    metadata: Metadata,
+}
+
+#[derive(serde::Deserialize)]
+struct Metadata {
+    version: u64,
+    #[serde(default)]
+    deletion_time: String,
+    #[serde(default)]
+    destroyed: bool,
+}
+
+/// What came of a write.
+pub(super) enum Written {
+    /// It is there.
+    Done,
+    /// Somebody else wrote first.
+    Lost,
+}
+
+/// The path of a document in the engine, each part written as an address wants it.
+pub(super) fn path(mount: &str, kind: &str, at: &str) -> String {
+    let mut out = String::with_capacity(mount.len() + kind.len() + at.len() + 2);
+    encode(mount.trim_matches('/'), &mut out);
+    out.push('/');
+    out.push_str(kind);
+    out.push('/');
+    encode(at.trim_matches('/'), &mut out);
+    out
+}
+
+fn encode(text: &str, out: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+}
+
+/// Reads a document, or an older version of it; nothing where there never was one.
+pub(super) fn read(
+    client: &Client,
+    mount: &str,
+    at: &str,
+    doing: &str,
+    version: Option<u64>,
+) -> Result<Option<Document>, Fault> {
+    if at.split('/').any(|part| matches!(part, "" | "." | "..")) && !at.trim_matches('/').is_empty() || at.is_empty() {
+        return Err(Fault::ask_operator(doing, format!("`{}` is no path", at.escape_debug())));
+    }
+    let mut path = path(mount, "data", at);
+    if let Some(version) = version {
+        path = format!("{path}?version={version}");
+    }
+    let answer = client.get(doing, &path)?;
+    let gone = |metadata: &Metadata| {
+        let what = if metadata.destroyed { "destroyed" } else { "deleted" };
+        let (n, when) = (metadata.version, &metadata.deletion_time);
+        let when = if when.is_empty() { String::new() } else { format!(" at {}", when.escape_debug()) };
+        let mend = match metadata.destroyed {
+            false => format!("bring it back with `bao kv undelete -mount={mount} -versions={n} {at}`"),
+            true => format!("write an older version again with `bao kv rollback -mount={mount} -version=N {at}`"),
+        };
+        Fault::ask_operator(doing, format!("version {n} of the document was {what}{when}"))
+            .hint(format!("{mend}, once it is known who did that and why"))
+    };
+    answer.body.lend(|body| {
+        // Not the parser's own words, which may quote what it read.
+        let read = serde_json::from_slice::<Reply<'_>>(body);
+        match (answer.status, read) {
+            (404, Ok(Reply { data })) => match version {
+                Some(_) => Ok(None),
+                None => Err(gone(&data.metadata)),
+            },
+            (404, Err(_)) if answer.said().is_empty() => Ok(None),
+            (200..=299, Ok(Reply { data: Versioned { data: Some(fields), metadata } })) => {
+                let own = |raw: &RawValue| Zeroizing::new(raw.get().to_owned());
+                let fields = fields.into_iter().map(|(name, raw)| (name, own(raw))).collect();
+                Ok(Some(Document { version: metadata.version, fields }))
+            }
+            (200..=299, _) => Err(not_versioned(doing, mount)),
+            _ => Err(client.unexpected(doing, &path, &answer)),
+        }
+    })
+}
+
+fn not_versioned(doing: &str, mount: &str) -> Fault {
+    Fault::ask_operator(doing, format!("what is mounted at `{mount}` is no KV engine of version 2"))
+        .hint(format!("`bao secrets list -detailed` shows it; `bao kv enable-versioning {mount}` makes it one"))
+}
+
+impl Document {
+    /// A field, as JSON.
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
+        self.fields.get(name).map(|raw| raw.as_str())
+    }
+
+    /// A field that holds a text; nothing where there is no such field.
+    pub(super) fn text(&self, name: &str) -> Result<Option<Zeroizing<String>>, String> {
+        let Some(raw) = self.field(name) else { return Ok(None) };
+        let text = serde_json::from_str::<String>(raw).map_err(|_| "it holds no text".to_owned())?;
+        Ok(Some(Zeroizing::new(text)))
+    }
+
+    /// The names of its fields.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.fields.keys().map(String::as_str)
+    }
+
+    /// Puts a field there, as JSON.
+    pub(super) fn put(&mut self, name: &str, raw: Zeroizing<String>) {
+        self.fields.insert(name.to_owned(), raw);
+    }
+
+    /// Puts a field there that holds a text.
+    pub(super) fn put_text(&mut self, name: &str, text: &str) {
+        self.put(name, quoted(text));
+    }
+
+    /// What is sent to write it over the version that was read.
+    fn body(&self) -> Secret {
+        let length: usize = self.fields.iter().map(|(name, raw)| name.len().saturating_mul(6) + raw.len() + 8).sum();
+        // All at once, so that growing leaves no copy behind.
+        let mut out = Zeroizing::new(String::with_capacity(length.saturating_add(64)));
+        out.push_str("{\"options\":{\"cas\":");
+        out.push_str(&self.version.to_string());
+        out.push_str("},\"data\":{");
+        for (n, (name, raw)) in self.fields.iter().enumerate() {
+            if n > 0 {
+                out.push(',');
+            }
+            out.push_str(&quoted(name));
+            out.push(':');
+            out.push_str(raw);
+        }
+        out.push_str("}}");
+        Secret::from_vec(std::mem::take(&mut *out).into_bytes())
+    }
+
+    /// Writes it, if nobody has written since it was read.
+    pub(super) fn write(&self, client: &Client, mount: &str, at: &str, doing: &str) -> Result<Written, Fault> {
+        let path = path(mount, "data", at);
+        let answer: Answer = client.put(doing, &path, &self.body())?;
+        match answer.status {
+            200..=299 => Ok(Written::Done),
+            400 if answer.said().contains("check-and-set") => Ok(Written::Lost),
+            _ => Err(client.unexpected(doing, &path, &answer)),
+        }
+    }
+}
+
+/// A text as JSON.
+pub(super) fn quoted(text: &str) -> Zeroizing<String> {
+    let mut out = Zeroizing::new(String::with_capacity(text.len().saturating_mul(6).saturating_add(2)));
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if u32::from(c) < 0x20 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use super::path;
+    use super::quoted;
+
+    #[test]
+    fn a_text_is_written_as_any_reader_of_json_reads_it() {
+        let text = "a\"b\\c\n\u{1}\u{7f}ü {\"k\":1} /+=";
+        assert_eq!(serde_json::from_str::<String>(&quoted(text)).unwrap(), text);
+    }
+
+    #[test]
+    fn a_path_is_written_as_an_address_wants_it() {
+        assert_eq!(path("services/all/kv/", "data", "encryption/keys"), "services/all/kv/data/encryption/keys");
+        assert_eq!(path("kv", "metadata", "a b?c#d%ü"), "kv/metadata/a%20b%3Fc%23d%25%C3%BC");
+    }
+}
