@@ -1,5 +1,6 @@
 //! "Safe to leave": whether an operator may go away now, and until when.
 
+use crate::cli::stands;
 use crate::course::facts::deadline;
 use crate::course::span::turns_left;
 use crate::executor;
@@ -18,7 +19,7 @@ pub(super) fn line(plan: &Plan, standing: Option<&Standing>, now: Hour) -> Strin
     for unit in &plan.units {
         let names = unit.step_names();
         let progress = executor::progress(unit, &names, standing);
-        if let Some(text) = span(unit, &names, &progress) {
+        if let Some(text) = span(plan, (unit, &names), standing, &progress) {
             return format!("Safe to leave: no: {text}");
         }
         let times = executor::times(unit, &names, standing);
@@ -34,16 +35,17 @@ pub(super) fn line(plan: &Plan, standing: Option<&Standing>, now: Hour) -> Strin
 }
 
 /// Inside the span of a fleet that holds one version, members that had no turn yet cannot restart.
-fn span(unit: &Unit, names: &[String], progress: &Progress) -> Option<String> {
+fn span(plan: &Plan, (unit, names): (&Unit, &[String]), standing: &Standing, progress: &Progress) -> Option<String> {
     let left = turns_left(unit, progress);
     let last = names.get(*left.last()?).cloned().unwrap_or_default();
     let mut members = Vec::new();
     for step in left.iter().filter_map(|at| unit.steps.get(*at)) {
-        let name = step.part.member().map(ToString::to_string);
-        let name = name.or_else(|| step.part.fleet().map(|fleet| format!("members of {fleet}")));
-        members.extend(name.map(|name| format!("`{name}`")));
+        let one = step.part.member().map(ToString::to_string);
+        let fleet = step.part.fleet().filter(|_| one.is_none());
+        let all = fleet.map(|fleet| stands::members(plan, unit, standing, (step.key, fleet))).unwrap_or_default();
+        members.extend(one.into_iter().chain(all).map(|name| format!("`{name}`")));
     }
-    let (each, turn) = if left.len() == 1 { ("it restarts", "its turn") } else { ("one restarts", "its own turn") };
+    let (each, turn) = if members.len() == 1 { ("it restarts", "its turn") } else { ("one restarts", "its own turn") };
     Some(format!(
         "{} may not come up if {each} before {turn} ({last} is the last); `keyrota apply` goes on",
         all_of(&members)

@@ -33,6 +33,11 @@ pub(super) fn fleets(plan: &Plan, unit: &Unit, standing: &Standing) -> Vec<Fleet
     all
 }
 
+/// The members of a fleet in a run, as far as the policy lists them or the journal names them.
+pub(super) fn members(plan: &Plan, unit: &Unit, standing: &Standing, (key, fleet): (usize, &Name)) -> Vec<String> {
+    One { plan, unit, standing, key, fleet }.members()
+}
+
 struct One<'a> {
     plan: &'a Plan,
     unit: &'a Unit,

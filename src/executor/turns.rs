@@ -22,6 +22,7 @@ use crate::policy::meant::check::Ask;
 use crate::policy::meant::fleet::Holds;
 use crate::policy::meant::fleet::RestartHow;
 use crate::port::facts::Facts;
+use std::collections::BTreeSet;
 
 /// How often a member is asked whether it is well again.
 const ASK_AGAIN: Span = Span::seconds(1);
@@ -52,8 +53,17 @@ pub(super) fn restart(
         }
         return Ok(Outcome::done());
     }
-    let members = chosen(world, scene, name, member)?;
+    let mut members = chosen(world, scene, name, member)?;
     let mut told = turn.down_first(executor, &members)?;
+    if turn.sweeps && members.len() > 1 {
+        let mut down = BTreeSet::new();
+        for member in &members {
+            if turn.is_down(executor, member)? {
+                down.insert(member.clone());
+            }
+        }
+        members.sort_by_key(|member| !down.contains(member));
+    }
     for member in members {
         turn.take(executor, &member, &mut told)?;
     }
@@ -62,7 +72,7 @@ pub(super) fn restart(
 
 /// Whether members start only where every value is under the version that they hold.
 fn sweeps(scene: &Scene<'_>, fleet: &meant::Fleet) -> bool {
-    fleet.holds == Holds::One && matches!(scene.planned.kind, Kind::Rotate | Kind::Back)
+    fleet.holds == Holds::One && matches!(scene.planned.kind, Kind::Rotate | Kind::Follow | Kind::Back)
 }
 
 /// A turn of one fleet's members.

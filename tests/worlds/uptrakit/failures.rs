@@ -101,6 +101,27 @@ fn a_controller_that_does_not_come_up_stops_the_roll_out() {
     ends_well(&site);
 }
 
+/// Members that a command prints take turns in one step, and are named all the same.
+#[test]
+fn members_from_a_command_take_turns_too() {
+    let wish = Wish::new(Kind::Sqlite).with("within = \"20s\"", "within = \"5s\"");
+    let listed = "members = { from = [\"site/members\"], at_least = 2 }";
+    let site = Site::new(&wish.with("members = [\"ctl-1\", \"ctl-2\"]", listed));
+    site.stage.done(&["plan", "-o", "plan.json"]);
+    site.hook("restart ctl-2", &["spoil ctl-2"]);
+    let said = stops(&site, &["see `ctl-2` well again"]);
+    assert!(said.contains("no: `ctl-1`, `ctl-2` and `scheduler` may not come up"), "{said}");
+    assert_eq!(site.ask("ctl-1/health").0, 200);
+    let status = in_a_line(&site.stage.done(&["status"]));
+    assert!(status.contains("ctl-2: holds the new version; points at it; did not come back"), "{status}");
+    site.act("ctl-2/mend", "");
+    ends_well(&site);
+    // The one that was down came first when it went on.
+    let restarts = site.restarts();
+    let again = restarts.iter().rposition(|name| name == "ctl-2").unwrap();
+    assert!(restarts[again..].contains(&"ctl-1".to_owned()), "{restarts:?}");
+}
+
 #[test]
 fn a_member_that_is_down_has_its_turn_first() {
     let site = planned(Wish::new(Kind::Sqlite).with("[\"site/all-run-v3\"]", "[\"site/all-run-v3\", \"ctl-1\"]"));

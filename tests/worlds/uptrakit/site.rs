@@ -54,7 +54,7 @@ pub(super) struct Site {
     machines: Option<Actor>,
 }
 
-const SCRIPTS: [&str; 5] = ["put-key", "shred-key", "restart", "log-since", "all-run-v3"];
+const SCRIPTS: [&str; 6] = ["put-key", "shred-key", "restart", "log-since", "all-run-v3", "members"];
 const MEMBERS: [(&str, &str); 4] =
     [("ctl-1", "controller"), ("ctl-2", "controller"), ("scheduler", "scheduler"), ("agent-1", "agent")];
 

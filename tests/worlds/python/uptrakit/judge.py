@@ -91,6 +91,19 @@ def same(place, before, new, old):
     print(json.dumps(opened(database, new, old, before)))
 
 
+def back(place, before, old, new):
+    """Everything is under the old key again, what was made since too."""
+    database, old, new = Database(place), key(old), key(new)
+    with open(before) as file:
+        before = json.load(file)
+    after = everything(database)
+    for table, moves in MOVES.items():
+        for name, row in before[table].items():
+            for column, cell in row.items():
+                assert column in moves or after[table][name][column] == cell, f"{table} {name} {column}"
+    print(json.dumps(opened(database, old, new, before, old)))
+
+
 def untouched(place, before):
     with open(before) as file:
         before = json.load(file)
@@ -100,7 +113,7 @@ def untouched(place, before):
             assert after[table][name] == row, f"{table} {name}: {row} became {after[table][name]}"
 
 
-def opened(database, new, old, before):
+def opened(database, new, old, before, was=None):
     """Every value under the new key, by the formats alone."""
     clean = lambda cell: cell.split(":", 1)[1].strip("'") if cell.startswith("text:") else cell
     were = {clean(row["key_id"]): clean(row["wrapped_key"]) for row in before["data_encryption_keys"].values()}
@@ -111,7 +124,7 @@ def opened(database, new, old, before):
         assert dek is not None and key_id(dek) == name, f"data key {name} does not open"
         assert open_sealed(old, wrapped, dek_aad(name)) is None
         if name in were:
-            assert open_sealed(old, were[name], dek_aad(name)) == dek, f"data key {name} is another"
+            assert open_sealed(was or old, were[name], dek_aad(name)) == dek, f"data key {name} is another"
         deks[name], retired = dek, retired + (status == "retired")
     token = database.token()
     assert token is None or vault.check_token(new, token) is True, f"the token is {token}"
@@ -125,4 +138,4 @@ def opened(database, new, old, before):
 
 
 if __name__ == "__main__":
-    {"make": make, "dump": dump, "same": same, "untouched": untouched}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "dump": dump, "same": same, "untouched": untouched, "back": back}[sys.argv[1]](*sys.argv[2:])
