@@ -255,8 +255,9 @@ impl Seal {
     /// Whether its cipher authenticates data beside the value.
     #[must_use]
     pub fn takes_aad(&self) -> bool {
-        let gcm = matches!(self.cipher, Cipher::Aes256Gcm | Cipher::Aes128Gcm);
-        gcm && self.layout != Layout::Jwe
+        // Whether a service's own format does is the service's to say.
+        let may = matches!(self.cipher, Cipher::Aes256Gcm | Cipher::Aes128Gcm | Cipher::Backend);
+        may && self.layout != Layout::Jwe
     }
 }
 

@@ -32,6 +32,7 @@ pub mod executor;
 pub mod explain;
 pub mod fault;
 pub mod fleet;
+pub mod gauge;
 pub mod home;
 pub mod http;
 pub mod inventory;

@@ -28,10 +28,13 @@ pub use step::Step;
 pub use step::Waiting;
 
 use crate::decision::Decision;
+use crate::inventory::Disables;
 use crate::inventory::Unmanaged;
 use crate::model::Act;
 use crate::model::Hour;
 use crate::model::KeyName;
+use crate::model::State;
+use crate::model::Version;
 use crate::model::VersionId;
 use crate::policy::Policy;
 use crate::policy::meant::project::Settings;
@@ -110,6 +113,27 @@ pub enum Kind {
     Destroy,
     /// Pre-images are deleted: nothing else changes.
     Discard,
+}
+
+impl Planned {
+    /// The versions that go out of use together, oldest first: the old one; and where a floor does it, every older one that still
+    /// opens, or every newer one that opens again with it.
+    #[must_use]
+    pub fn falls(&self) -> Vec<VersionId> {
+        let Some(old) = &self.old else { return Vec::new() };
+        let versions = &self.base.key.versions;
+        let at = versions.iter().position(|version| version.id == *old);
+        let (Some(at), Disables::Floor) =
+            (at.filter(|_| !matches!(self.kind, Kind::Destroy | Kind::Back)), self.base.able.disables)
+        else {
+            return vec![old.clone()];
+        };
+        let with_it = |(place, version): &(usize, &Version)| match self.kind {
+            Kind::Reopen => *place >= at && version.state == State::Disabled,
+            _ => *place <= at && version.state.opens(),
+        };
+        versions.iter().enumerate().filter(with_it).map(|(_, version)| version.id.clone()).collect()
+    }
 }
 
 impl Unit {

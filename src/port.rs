@@ -8,6 +8,7 @@ pub mod facts;
 pub mod fleet;
 pub mod home;
 pub mod probe;
+pub mod service;
 pub mod store;
 pub mod trouble;
 pub mod world;

@@ -35,7 +35,8 @@ pub fn holds(backend: &dyn Backend, at: &str) -> Result<(), String> {
     case.going_back(&first, &second)?;
     case.disabling(&first, &second)?;
     case.destroying(&first, &second)?;
-    case.discarding()
+    case.discarding()?;
+    case.floor()
 }
 
 struct Case<'b> {
@@ -209,6 +210,51 @@ impl Case<'_> {
         self.lends(new)?;
         self.refuses("what is destroyed stays so", &Change::Enable { version: old.clone() })?;
         self.refuses("what is destroyed is not current again", &Change::Switch { to: old.clone() })
+    }
+
+    /// Where one floor disables and ends everything below it, each version has its turn.
+    fn floor(&mut self) -> Result<(), String> {
+        if self.able.disables != Disables::Floor {
+            return Ok(());
+        }
+        let staged = self.key.versions.iter().find(|version| version.state == State::Staged);
+        if let Some(version) = staged.map(|version| version.id.clone()) {
+            self.change(&Change::Discard { version }, None)?;
+        }
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            ids.extend(self.key.current().map(|version| version.id.clone()));
+            let made = self.adding()?;
+            self.switching(&made)?;
+        }
+        let [older, newer] = ids.as_slice() else { return Err("broken: one version is current".to_owned()) };
+        let opening: Vec<VersionId> = self.key.opening().map(|version| version.id.clone()).collect();
+        for id in opening.iter().take_while(|id| *id != older) {
+            self.change(&Change::Retire { version: id.clone() }, None)?;
+        }
+        let retire = |id: &VersionId| Change::Retire { version: id.clone() };
+        let enable = |id: &VersionId| Change::Enable { version: id.clone() };
+        self.refuses("a floor is not raised over an older version that opens", &retire(newer))?;
+        self.change(&retire(older), None)?;
+        self.change(&retire(newer), None)?;
+        self.refuses("a floor is not lowered under a newer version that is disabled", &enable(older))?;
+        self.change(&enable(newer), None)?;
+        self.change(&enable(older), None)?;
+        self.lends(older)?;
+        self.change(&retire(older), None)?;
+        self.change(&retire(newer), None)?;
+        if !self.able.destroys {
+            return Ok(());
+        }
+        let destroy = |id: &VersionId| Change::Destroy { version: id.clone() };
+        self.refuses("what is older ends first", &destroy(newer))?;
+        let before: Vec<VersionId> = self.key.versions.iter().map(|version| version.id.clone()).collect();
+        for id in before.iter().take_while(|id| *id != newer) {
+            if self.key.version(id).is_some_and(|version| version.state != State::Destroyed) {
+                self.change(&destroy(id), None)?;
+            }
+        }
+        self.change(&destroy(newer), None)
     }
 
     fn discarding(&mut self) -> Result<(), String> {

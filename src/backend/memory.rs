@@ -1,6 +1,10 @@
 //! A backend in memory. It is [`Key::after`] with material beside it, able to do what a test says, and no kinder than a real
 //! one: it refuses what is disabled, and fails when told to.
 
+mod service;
+
+pub use service::Manners;
+
 use crate::fault::Fault;
 use crate::inventory::Able;
 use crate::inventory::Disables;
@@ -18,11 +22,15 @@ use crate::port::backend::Backend;
 use crate::port::backend::Failed;
 use crate::port::backend::Look;
 use crate::port::backend::Prepared;
+use crate::port::backend::in_turn;
 use crate::port::backend::judge;
 use crate::port::facts::number;
+use crate::port::service::Service;
 use crate::port::trouble::Trouble;
 use crate::secret::Secret;
+use service::Served;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
@@ -31,8 +39,11 @@ use std::sync::PoisonError;
 pub struct Memory {
     able: Able,
     trouble: Trouble,
-    places: Mutex<BTreeMap<String, Place>>,
+    manners: Manners,
+    places: Arc<Mutex<Places>>,
 }
+
+type Places = BTreeMap<String, Place>;
 
 #[derive(Default)]
 struct Place {
@@ -44,7 +55,7 @@ impl Memory {
     /// A backend that can do this much.
     #[must_use]
     pub fn new(able: Able) -> Self {
-        Self { able, trouble: Trouble::none(), places: Mutex::default() }
+        Self { able, trouble: Trouble::none(), manners: Manners::default(), places: Arc::default() }
     }
 
     /// As able as key files.
@@ -63,6 +74,29 @@ impl Memory {
         })
     }
 
+    /// As able as a service's keys, which never leave it.
+    #[must_use]
+    pub fn like_a_service() -> Self {
+        Self::new(Able {
+            promotes: true,
+            demotes: false,
+            disables: Disables::Floor,
+            destroys: true,
+            exports: false,
+            reopens: Reopens::Service,
+            fingerprints: Fingerprints::None,
+            marks: false,
+            remembers: false,
+        })
+    }
+
+    /// With a service of other manners.
+    #[must_use]
+    pub fn with_manners(mut self, manners: Manners) -> Self {
+        self.manners = manners;
+        self
+    }
+
     /// With trouble that others may share.
     #[must_use]
     pub fn with_trouble(mut self, trouble: Trouble) -> Self {
@@ -78,7 +112,7 @@ impl Memory {
         place.key.versions.push(version);
     }
 
-    fn places(&self) -> MutexGuard<'_, BTreeMap<String, Place>> {
+    fn places(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -103,26 +137,6 @@ impl Memory {
             _ => return Ok(()),
         };
         Err(Failed::refused(format!("this backend cannot {unable}")))
-    }
-
-    /// A floor disables everything below it, and opens everything from it on.
-    fn with_floor(&self, mut key: Key, change: &Change) -> Key {
-        let (floor, state) = match change {
-            Change::Retire { version } if self.able.disables == Disables::Floor => (version, State::Disabled),
-            Change::Enable { version } if self.able.disables == Disables::Floor => (version, State::DecryptOnly),
-            _ => return key,
-        };
-        let at = key.versions.iter().position(|version| version.id == *floor).unwrap_or(0);
-        for (n, version) in key.versions.iter_mut().enumerate() {
-            let moves = match state {
-                State::Disabled => n <= at && version.state == State::DecryptOnly,
-                _ => n >= at && version.state == State::Disabled,
-            };
-            if moves {
-                version.state = state;
-            }
-        }
-        key
     }
 
     fn lend(&self, at: &str, id: &VersionId) -> Result<Secret, Failed> {
@@ -201,6 +215,9 @@ impl Backend for Memory {
             let after = judge(&key, change, now);
             let Some(after) = after? else { return Ok(()) };
             self.refuse_unable(&key, change)?;
+            if self.able.disables == Disables::Floor {
+                in_turn(&key, change)?;
+            }
             let place = places.entry(at.to_owned()).or_default();
             match change {
                 Change::Add { version, fingerprint, .. } => {
@@ -215,7 +232,7 @@ impl Backend for Memory {
                 }
                 Change::Switch { .. } | Change::Retire { .. } | Change::Enable { .. } => {}
             }
-            place.key = self.with_floor(after, change);
+            place.key = after;
             Ok(())
         })
     }
@@ -232,6 +249,11 @@ impl Backend for Memory {
             true => self.lend(at, version),
             false => Err(Failed::refused("material never leaves this backend")),
         })
+    }
+
+    fn service(&self, at: &str, share: Option<u8>) -> Result<Option<Arc<dyn Service>>, Fault> {
+        let served = || Served::new(&self.places, at, &self.trouble, self.manners, share);
+        Ok((self.able.reopens == Reopens::Service).then(|| Arc::new(served()) as Arc<dyn Service>))
     }
 
     fn adopt(&self, at: &str, version: &VersionId, _now: Hour) -> Result<(), Failed> {

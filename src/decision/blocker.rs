@@ -58,6 +58,10 @@ pub fn blockers(policy: &Policy, key: &Key, seen: &KeySeen, version: &Version, h
     if !able.destroys {
         all.push(Blocker::of(Keeps::CannotDestroy));
     }
+    let older = seen.key.versions.iter().take_while(|other| other.id != version.id);
+    if able.disables == Disables::Floor && older.into_iter().any(|other| other.state != State::Destroyed) {
+        all.push(Blocker::of(Keeps::OlderFirst));
+    }
     all.extend(values);
     let (over, kept): (Vec<_>, Vec<_>) =
         pre_images(key, seen, version, hour).into_iter().partition(|blocker| blocker.until.is_none());

@@ -179,4 +179,6 @@ pub enum Keeps {
     Quarantined,
     /// Its backend cannot destroy one version.
     CannotDestroy,
+    /// An older version ends first.
+    OlderFirst,
 }

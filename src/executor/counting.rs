@@ -84,7 +84,7 @@ pub(super) fn left(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result
             Ok(blocks) => count(executor, scene, lot, &blocks)?,
             Err(fault) => return Ok(Err(fault)),
         };
-        let under = census.of(old).saturating_add(census.strange);
+        let under = under(scene, &census).saturating_add(census.strange);
         let accepted = match accepted(executor, scene, lot, under) {
             Ok(accepted) => accepted,
             Err(fault) => return Ok(Err(fault)),
@@ -105,12 +105,17 @@ pub(super) fn left(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result
     Ok(Ok(Some(Left { fault, stuck: !movable })))
 }
 
+/// How many values are under the versions that go out of use.
+fn under(scene: &Scene<'_>, census: &Census) -> u64 {
+    scene.falls.iter().fold(0, |sum: u64, version| sum.saturating_add(census.of(version)))
+}
+
 /// How many of the values that were counted are among those that somebody accepted as lost. Each is looked at again, so
 /// that none hides another.
 fn accepted(executor: &Executor<'_, '_>, scene: &Scene<'_>, lot: &Lot<'_>, counted: u64) -> Result<u64, Fault> {
     let known = executor.desk.ledger().keys.get(scene.name());
     let Some(known) = known.filter(|known| counted > 0 && !known.accepted.is_empty()) else { return Ok(0) };
-    let mut seen = Accepted { known, store: &lot.name, old: scene.old.as_ref(), count: 0 };
+    let mut seen = Accepted { known, store: &lot.name, falls: &scene.falls, count: 0 };
     rewrap::verify(lot.store, &lot.job, &lot.ring, None, &mut seen)?;
     Ok(seen.count)
 }
@@ -119,13 +124,13 @@ fn accepted(executor: &Executor<'_, '_>, scene: &Scene<'_>, lot: &Lot<'_>, count
 struct Accepted<'a> {
     known: &'a Known,
     store: &'a Name,
-    old: Option<&'a VersionId>,
+    falls: &'a [VersionId],
     count: u64,
 }
 
 impl rewrap::Watch for Accepted<'_> {
     fn quarantined(&mut self, value: &Quarantined) -> Result<(), Fault> {
-        let concerns = value.version.is_none() || value.version.as_ref() == self.old;
+        let concerns = value.version.as_ref().is_none_or(|version| self.falls.contains(version));
         if concerns && self.known.accepted.contains_key(&place(self.store, value)) {
             self.count = self.count.saturating_add(1);
         }
@@ -136,7 +141,7 @@ impl rewrap::Watch for Accepted<'_> {
 /// Whether a rewrap that was begun has done its work: nothing is left under the old version. Where members take turns, it
 /// is enough that anything is under the new one: from then on they cannot start, and it must be finished.
 pub(super) fn is_moved(world: &dyn World, scene: &Scene<'_>) -> Result<bool, Fault> {
-    let (old, new) = (scene.old_version()?, scene.new_version()?);
+    let new = scene.new_version()?;
     let (mut left, mut moved) = (0_u64, 0_u64);
     for lot in lots(world, scene, new)? {
         // A service is asked in a step of its own, which looks before it moves.
@@ -144,7 +149,10 @@ pub(super) fn is_moved(world: &dyn World, scene: &Scene<'_>) -> Result<bool, Fau
             continue;
         }
         for census in lot.recount()? {
-            left = left.saturating_add(census.of(old)).saturating_add(census.strange).saturating_add(census.by_trial);
+            left = left
+                .saturating_add(under(scene, &census))
+                .saturating_add(census.strange)
+                .saturating_add(census.by_trial);
             moved = moved.saturating_add(census.of(new));
         }
     }

@@ -9,6 +9,7 @@ use crate::executor::perform::Outcome;
 use crate::executor::rewrap::About;
 use crate::executor::scene::Scene;
 use crate::fault::Fault;
+use crate::inventory::Reopens;
 use crate::journal::Facts;
 use crate::journal::PRE_IMAGES_DELETED;
 use crate::journal::RunId;
@@ -70,8 +71,14 @@ impl Keeper {
 
 /// Who keeps pre-images of one store, where the policy asks for them.
 pub(super) fn keeper(executor: &Executor<'_, '_>, scene: &Scene<'_>, store: &Name) -> Result<Option<Keeper>, Fault> {
-    let Some(wanted) = &scene.key.pre_images else { return Ok(None) };
-    if wanted.to != "file" {
+    // Where only a service opens what it sealed, nobody can look at a value twice: what it replaces is kept until the run ends.
+    let served = scene.planned.base.able.reopens == Reopens::Service;
+    let wanted = match &scene.key.pre_images {
+        None if served => None,
+        None => return Ok(None),
+        wanted => wanted.as_ref(),
+    };
+    if let Some(wanted) = wanted.filter(|wanted| wanted.to != "file") {
         let doing = format!("keep pre-images of `{}`", scene.name());
         return Err(Fault::give_up(doing, format!("this build cannot keep them in `{}`", wanted.to))
             .hint("use `to = \"file\"`"));

@@ -17,6 +17,7 @@ use crate::executor::rewrap::Progress;
 use crate::executor::rewrap::Quarantined;
 use crate::executor::scene::Scene;
 use crate::executor::told::Told;
+use crate::executor::values;
 use crate::executor::values::lots;
 use crate::executor::values::place;
 use crate::fault::Fault;
@@ -175,8 +176,15 @@ pub(super) fn rewrap(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &
 /// version.
 pub(super) fn close(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepName) -> Result<Outcome, Fault> {
     match rewrap(executor, scene, step)? {
-        Outcome::Done { facts, change } => Ok(match counting::left(executor, scene)? {
-            Ok(None) => Outcome::Done { facts, change },
+        Outcome::Done { mut facts, change } => Ok(match counting::left(executor, scene)? {
+            Ok(None) => match values::opens_anew(executor, scene) {
+                Ok(Some(opened)) => {
+                    facts.insert("opened".into(), opened.into());
+                    Outcome::Done { facts, change }
+                }
+                Ok(None) => Outcome::Done { facts, change },
+                Err(stop) => stop,
+            },
             // A service moves what it left, and what it had under way lands, before anybody looks again.
             Ok(Some(Left { fault, stuck: false })) if scene.by_service => Outcome::Late(fault),
             Ok(Some(Left { fault, .. })) | Err(fault) => Outcome::Failed(fault),

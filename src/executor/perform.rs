@@ -16,6 +16,7 @@ use crate::journal::StepName;
 use crate::journal::StepRecord;
 use crate::model::Change;
 use crate::model::KeyName;
+use crate::model::VersionId;
 use crate::plan::Kind;
 use crate::plan::Part;
 use crate::policy::meant::check::When;
@@ -27,8 +28,8 @@ use crate::port::world::World;
 pub(super) enum Chosen {
     /// Nothing.
     Nothing,
-    /// A version that will be made.
-    Version(Prepared),
+    /// A version that will be made, and the newest one before it where nothing can be marked.
+    Version(Prepared, Option<VersionId>),
     /// A version that an earlier attempt of ours made: it is found and not made again.
     Found(Mark),
 }
@@ -38,7 +39,8 @@ impl Chosen {
     pub(super) fn mark(&self) -> Mark {
         match self {
             Chosen::Nothing => Mark::default(),
-            Chosen::Version(prepared) => Mark {
+            Chosen::Version(prepared, base) => Mark {
+                base: base.clone(),
                 version: Some(prepared.version.clone()),
                 fingerprint: prepared.fingerprint.clone(),
                 ..Mark::default()

@@ -8,6 +8,7 @@ mod judge;
 mod lanes;
 mod ring;
 mod round;
+mod served;
 mod tell;
 mod verify;
 mod whole;
@@ -112,7 +113,7 @@ impl Job {
         Self { blocks, target, atomic: false, rows_per_chunk: ROWS_PER_PAGE_MAX, threads }
     }
 
-    /// Whether it can be done at all; writes nothing.
+    /// Whether it can be done at all; writes nothing. Whoever alone can open and seal shows with a probe that it does.
     ///
     /// # Errors
     /// Names what stands in the way.
@@ -122,11 +123,19 @@ impl Job {
         }
         for block in &self.blocks {
             store.fit(block)?;
+            if ring.serves(block)?.is_some() {
+                continue;
+            }
             for column in &block.columns {
                 ring.need(&self.target, &column.seal, &block.name())?;
             }
         }
-        Ok(())
+        ring.probe(&self.target)
+    }
+
+    /// Pages that are worked on at once: while a service has one, another is made ready.
+    fn lanes(&self, ring: &Ring) -> usize {
+        if ring.is_served() { self.threads.max(2) } else { self.threads }
     }
 }
 

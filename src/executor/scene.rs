@@ -34,6 +34,8 @@ pub struct Scene<'a> {
     pub key: &'a meant::Key,
     /// The version that is left behind.
     pub old: Option<VersionId>,
+    /// The versions that go out of use with it, oldest first, itself among them.
+    pub falls: Vec<VersionId>,
     /// The version that is made or moved to, once it is known.
     pub new: Option<VersionId>,
     /// The key's versions as this run's acts have left them.
@@ -89,8 +91,8 @@ impl<'a> Scene<'a> {
         let spans = unit.steps.iter().any(sweeps);
         let asks = |other: &Step| other.key == step.key && other.part == Part::Rewrap { service: true };
         let by_service = unit.steps.iter().any(asks);
-        let old = planned.old.clone();
-        Ok(Self { step, planned, policy, key, old, new, expected, since, sees_values, spans, by_service })
+        let (old, falls) = (planned.old.clone(), planned.falls());
+        Ok(Self { step, planned, policy, key, old, falls, new, expected, since, sees_values, spans, by_service })
     }
 
     /// The key's whole name.

@@ -14,6 +14,8 @@ use crate::executor::rewrap::Ring;
 use crate::executor::scene::Scene;
 use crate::fault::Fault;
 use crate::inventory::Census;
+use crate::inventory::Reopens;
+use crate::journal::Event;
 use crate::journal::Facts;
 use crate::journal::PRE_IMAGES_UNDER;
 use crate::journal::Place as Row;
@@ -21,9 +23,12 @@ use crate::model::Key;
 use crate::model::KeyName;
 use crate::model::Name;
 use crate::model::VersionId;
+use crate::plan::Part;
 use crate::policy::Policy;
 use crate::policy::meant;
+use crate::policy::meant::store::Pace;
 use crate::policy::meant::store::Place;
+use crate::port::backend::Backend;
 use crate::port::backend::Failed;
 use crate::port::facts::Facts as VersionFacts;
 use crate::port::store::Block;
@@ -31,7 +36,13 @@ use crate::port::store::Store;
 use crate::port::store::Versions;
 use crate::port::store::service::Asked;
 use crate::port::world::World;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+
+/// About so many rows of each table are opened before the turn, where a service is asked to.
+const SAMPLE: u64 = 1000;
+/// So many values that do not open are named in the journal at once.
+const NAMED_MAX: usize = 100;
 
 /// The values of one store that a key seals, with the keys to open them.
 pub struct Lot<'a> {
@@ -99,19 +110,37 @@ pub fn lots_of<'a>(
             continue;
         }
         let blocks = Block::all(&meant.sealed, key.each.as_deref(), &versions)?;
-        let mut ring = Ring::new();
-        for version in seen.opening() {
-            let material = world.backend(name, &key.backend)?.material(&key.at, &version.id);
-            let material = material.map_err(|failed| match failed {
-                Failed::Fault(fault) => fault,
-                other => Fault::ask_operator(format!("use version `{}` of `{name}`", version.id), other),
-            })?;
-            ring.add(&version.id, &material, &blocks)?;
-        }
+        let share = match meant.pace {
+            Some(Pace::ShareOfQuota(share)) => Some(share),
+            _ => None,
+        };
+        let ring = ring(world.backend(name, &key.backend)?, (name, key), seen, share, &blocks)?;
         let job = Job { atomic: meant.atomic, ..Job::new(blocks, target.clone()) };
         lots.push(Lot { name: sealed.clone(), store, job, ring, asked: None });
     }
     Ok(lots)
+}
+
+/// The keys of every version that opens, or the service that alone has them.
+fn ring(
+    backend: &dyn Backend,
+    (name, key): (&KeyName, &meant::Key),
+    seen: &Key,
+    share: Option<u8>,
+    blocks: &[Block],
+) -> Result<Ring, Fault> {
+    if let Some(service) = backend.service(&key.at, share)? {
+        return Ok(Ring::served(service, seen.opening().map(|version| version.id.clone())));
+    }
+    let mut ring = Ring::new();
+    for version in seen.opening() {
+        let material = backend.material(&key.at, &version.id).map_err(|failed| match failed {
+            Failed::Fault(fault) => fault,
+            other => Fault::ask_operator(format!("use version `{}` of `{name}`", version.id), other),
+        })?;
+        ring.add(&version.id, &material, blocks)?;
+    }
+    Ok(ring)
 }
 
 /// Where a value that does not open stands, as the journal names it.
@@ -144,7 +173,9 @@ pub(super) fn open(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result
             continue;
         }
         let mut quiet = Quiet { stop: executor.stop, first: None };
-        match rewrap::verify(lot.store, &lot.job, &lot.ring, None, &mut quiet) {
+        // Each of them where that costs nobody but us; some of them where a service is asked.
+        let sample = lot.ring.is_served().then_some(SAMPLE);
+        match rewrap::verify(lot.store, &lot.job, &lot.ring, sample, &mut quiet) {
             Err(fault) => return Ok(fault.into()),
             Ok(found) => {
                 if found.iter().any(|block| block.stopped) {
@@ -157,7 +188,11 @@ pub(super) fn open(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result
                     opened = opened.saturating_add(block.opened);
                     unopened = unopened.saturating_add(block.unopened);
                 }
-                let counted: Vec<Census> = found.iter().map(|block| block.census.clone()).collect();
+                let counted: Vec<Census> = match sample.map(|_| lot.recount()) {
+                    None => found.iter().map(|block| block.census.clone()).collect(),
+                    Some(Ok(counted)) => counted,
+                    Some(Err(fault)) => return Ok(fault.into()),
+                };
                 count(executor, scene, lot, &counted)?;
             }
         }
@@ -183,6 +218,69 @@ fn whole_or_not(scene: &Scene<'_>, old: &VersionId, first: &str) -> Fault {
     let doing = format!("open what `{old}` of `{}` sealed", scene.name());
     Fault::ask_operator(doing, format!("{first}; its store is moved whole or not at all"))
         .hint("`keyrota verify` names every such row; mend or remove them, then run `keyrota apply` again")
+}
+
+/// Where only a service opens what it sealed anew, every value is opened once before the old version goes: says how many
+/// there were. Nothing where we opened each of them ourselves before it was written. Else how the step ends.
+pub(super) fn opens_anew(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result<Option<u64>, Outcome> {
+    if scene.planned.base.able.reopens != Reopens::Service || scene.step.part != Part::Close {
+        return Ok(None);
+    }
+    let new = scene.new_version()?;
+    let mut opened = 0_u64;
+    for lot in lots(executor.world, scene, new)?.iter().filter(|lot| lot.asked.is_none()) {
+        let accepted =
+            executor.desk.ledger().keys.get(scene.name()).map(|known| known.accepted.keys().cloned().collect());
+        let accepted = accepted.unwrap_or_default();
+        let mut shut = Shut { stop: executor.stop, under: new, store: &lot.name, accepted, count: 0, some: Vec::new() };
+        for block in rewrap::verify(lot.store, &lot.job, &lot.ring, None, &mut shut)? {
+            if block.stopped {
+                return Err(Outcome::Stopped);
+            }
+            opened = opened.saturating_add(block.opened);
+        }
+        if let Some(first) = shut.some.first() {
+            let doing = format!("open every value that was sealed anew under `{new}`");
+            let why = format!("{} of store `{}` do not open; the first: {first}", shut.count, lot.name);
+            let hint = "the old version stays enabled, and what was replaced is kept in the run's pre-images; \
+                 `keyrota quarantine list` names them";
+            let named = shut.some.iter().map(|value| Event::Quarantined {
+                key: scene.name().clone(),
+                at: place(&lot.name, value),
+                names: value.version.clone(),
+                why: value.why.to_string(),
+            });
+            executor.desk.jot(named.collect())?;
+            return Err(Fault::give_up(doing, why).hint(hint).into());
+        }
+    }
+    Ok(Some(opened))
+}
+
+/// Who counts what does not open under the version that it was sealed anew with.
+struct Shut<'a> {
+    stop: &'a std::sync::atomic::AtomicBool,
+    under: &'a VersionId,
+    store: &'a Name,
+    accepted: BTreeSet<Row>,
+    count: u64,
+    some: Vec<Quarantined>,
+}
+
+impl rewrap::Watch for Shut<'_> {
+    fn quarantined(&mut self, value: &Quarantined) -> Result<(), Fault> {
+        if value.version.as_ref() == Some(self.under) && !self.accepted.contains(&place(self.store, value)) {
+            self.count = self.count.saturating_add(1);
+            if self.some.len() < NAMED_MAX {
+                self.some.push(value.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn chunk(&mut self, _progress: &Progress<'_>) -> Result<Flow, Fault> {
+        Ok(if self.stop.load(Ordering::SeqCst) { Flow::Stop } else { Flow::Go })
+    }
 }
 
 /// Who follows a walk that changes nothing.

@@ -8,6 +8,7 @@ use crate::inventory::Disables;
 use crate::inventory::KeySeen;
 use crate::inventory::Mover;
 use crate::inventory::PreImages;
+use crate::inventory::Reopens;
 use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::Member;
@@ -25,6 +26,7 @@ use crate::policy::meant::fleet::Learns;
 use crate::policy::meant::fleet::Members;
 use crate::policy::meant::fleet::Writes;
 use crate::policy::meant::key::Retire;
+use crate::policy::meant::store::Place;
 
 /// Which act is the turn: the last act of ours without which nobody seals under the new version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,11 +152,27 @@ impl<'a> Aspect<'a> {
         let disables = match self.able.disables {
             Disables::Each => true,
             // A floor takes every older version with it.
-            Disables::Floor => !self.pins_below(),
+            Disables::Floor => !self.pins_below() && !self.current_below(),
             Disables::No => false,
         };
         let leaves = self.old.is_some() && self.kind != Kind::Back;
         leaves && disables && matches!(self.key.retire, Retire::After { .. })
+    }
+
+    /// Whether what is current is older than the version that is left behind: no floor passes over it.
+    fn current_below(&self) -> bool {
+        let place = |id: &VersionId| self.seen.key.versions.iter().position(|version| version.id == *id);
+        let current = self.seen.key.current().and_then(|version| place(&version.id));
+        current.zip(self.old.as_ref().and_then(place)).is_some_and(|(current, old)| current < old)
+    }
+
+    /// Whether what a rewrap replaces is kept: where the policy asks for it, and where only a service opens what it wrote, so
+    /// that nobody can look at a value twice.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        let stores = self.key.seals.iter().filter_map(|name| self.policy.stores.get(name));
+        let ours = stores.into_iter().any(|store| !matches!(store.place, Place::Unseen | Place::Grpc(_)));
+        self.key.pre_images.is_some() || self.able.reopens == Reopens::Service && ours
     }
 
     /// Whether quarantined values pin a version that is older than the one that is left behind.

@@ -109,7 +109,7 @@ fn material(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
         let values = aspect.values(|census| old.as_ref().map_or(0, |old| census.of(old)));
         steps.push(Step { estimate: Estimate::values(values), ..step(Part::Open) });
     }
-    if aspect.key.pre_images.is_some() && aspect.old.is_some() {
+    if aspect.keeps() && aspect.old.is_some() {
         steps.push(step(Part::Keep));
     }
     match aspect.kind {

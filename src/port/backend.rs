@@ -12,9 +12,11 @@ use crate::model::State;
 use crate::model::Version;
 use crate::model::VersionId;
 use crate::policy::meant::key::Algorithm;
+use crate::port::service::Service;
 use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// A place for keys. `at` is always the key's own place in it. Every change is durable when it returns, and the same change
 /// twice is the same change once.
@@ -84,6 +86,15 @@ pub trait Backend {
     /// # Errors
     /// As [`Backend::material`].
     fn encoded(&self, at: &str, version: &VersionId) -> Result<Secret, Failed>;
+
+    /// Who opens and seals what this key seals, where only the service behind it can; nothing where we do it ourselves. Of its
+    /// quota we take `share` percent at most, where that is given. Asks nobody anything yet.
+    ///
+    /// # Errors
+    /// It cannot be reached by what the policy says.
+    fn service(&self, _at: &str, _share: Option<u8>) -> Result<Option<Arc<dyn Service>>, Fault> {
+        Ok(None)
+    }
 
     /// Takes into our books a version that somebody else put there.
     ///
@@ -223,6 +234,32 @@ pub fn judge(key: &Key, change: &Change, now: Hour) -> Result<Option<Key>, Faile
     Ok(Some(after))
 }
 
+/// Whether a change may be made where one floor disables, and ends, everything below it: each version in its turn, so that
+/// no change does more than it says.
+///
+/// # Errors
+/// [`Failed::Refused`]: names the version whose turn it is.
+pub fn in_turn(key: &Key, change: &Change) -> Result<(), Failed> {
+    let (version, newer, pending): (_, _, fn(State) -> bool) = match change {
+        Change::Retire { version } => (version, false, State::opens),
+        Change::Enable { version } => (version, true, |state| state == State::Disabled),
+        Change::Destroy { version } => (version, false, |state| state != State::Destroyed),
+        Change::Add { .. } | Change::Switch { .. } | Change::Discard { .. } => return Ok(()),
+    };
+    let Some(at) = key.versions.iter().position(|other| other.id == *version) else { return Ok(()) };
+    let (older, from) = key.versions.split_at(at);
+    let mut others = if newer { from.iter() } else { older.iter() };
+    match others.find(|other| other.id != *version && pending(other.state)) {
+        None => Ok(()),
+        Some(other) => {
+            let which = if newer { "newer" } else { "older" };
+            let why =
+                format!("a floor does not pass over the {which} version `{}`, which is {}", other.id, other.state);
+            Err(Failed::refused(why))
+        }
+    }
+}
+
 /// Whether the version that is there is the one to add.
 fn judge_again(there: &Version, fingerprint: Option<&Fingerprint>) -> Result<(), Failed> {
     let id = &there.id;
@@ -267,6 +304,7 @@ fn date(version: &mut Version, before: Option<&Version>, now: Hour) {
 #[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 mod tests {
     use super::Failed;
+    use super::in_turn;
     use super::judge;
     use crate::model::Change;
     use crate::model::Hour;
@@ -293,6 +331,30 @@ mod tests {
         let gone = judge(&key, &Change::Discard { version: id("v1") }, hour(3)).unwrap().unwrap();
         assert_eq!(judge(&gone, &Change::Discard { version: id("v1") }, hour(4)), Ok(None));
         assert!(matches!(judge(&gone, &add("v1", "aa"), hour(4)), Err(Failed::Refused { .. })));
+    }
+
+    #[test]
+    fn a_floor_takes_each_version_in_its_turn() {
+        let mut key = Key::default();
+        for n in 1..=3 {
+            let version = id(&format!("v{n}"));
+            key = key.after(&Change::Add { version, fingerprint: None, promotes: true }).unwrap();
+        }
+        let (v1, v2) = (id("v1"), id("v2"));
+        let (retire, enable) = (
+            |v: &VersionId| Change::Retire { version: v.clone() },
+            |v: &VersionId| Change::Enable { version: v.clone() },
+        );
+        let destroy = |v: &VersionId| Change::Destroy { version: v.clone() };
+        assert!(in_turn(&key, &retire(&v2)).unwrap_err().to_string().contains("older version `v1`"));
+        for change in [retire(&v1), retire(&v2)] {
+            in_turn(&key, &change).unwrap();
+            key = key.after(&change).unwrap();
+        }
+        assert!(in_turn(&key, &enable(&v1)).unwrap_err().to_string().contains("newer version `v2`"));
+        assert!(in_turn(&key, &destroy(&v2)).is_err());
+        in_turn(&key, &enable(&v2)).unwrap();
+        in_turn(&key, &destroy(&v1)).unwrap();
     }
 
     #[test]

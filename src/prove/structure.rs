@@ -200,6 +200,14 @@ fn ending(plan: &Plan, unit: &Unit, slot: usize, world: &World) -> Checked {
         let end = "whoever goes back keeps both versions, and the plan takes one away".into();
         return refuse(world, Breach::KeptForEver, Vec::new(), end, "");
     }
+    if world.able.disables == Disables::Floor && world.steps().iter().any(|step| step.part == Part::Retire) {
+        let falls = planned.falls();
+        let below = planned.base.key.versions.iter().take_while(|version| falls.last() != Some(&version.id));
+        if let Some(version) = below.into_iter().find(|version| version.state == State::Current) {
+            let end = format!("its backend disables all below a floor, and `{}` is below it and current", version.id);
+            return refuse(world, Breach::Impossible, Vec::new(), end, "");
+        }
+    }
     let retires =
         world.has_old && !matches!(world.kind, Kind::Destroy | Kind::Back) && world.able.disables == Disables::Each;
     let retired = world.steps().iter().any(|step| step.part == Part::Retire);

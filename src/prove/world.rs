@@ -4,6 +4,7 @@
 use crate::decision::lead::follows;
 use crate::inventory::Able;
 use crate::inventory::Disables;
+use crate::inventory::Reopens;
 use crate::model::Name;
 use crate::model::Risk;
 use crate::model::Span;
@@ -192,6 +193,8 @@ impl World {
             Which::Id(id) if planned.kind == Kind::Back => planned.base.key.version(id).map(|version| version.state),
             _ => None,
         };
+        let ours = |store: &&Store| !matches!(store.place, Place::Unseen | Place::Grpc(_));
+        let served = planned.base.able.reopens == Reopens::Service && stores.iter().copied().any(|store| ours(&store));
         let accepted = Accepted::of(&key.accepts, &fleets, unit, slot, plan.made);
         let mut world = World {
             key: planned.name.to_string(),
@@ -209,7 +212,7 @@ impl World {
             old_state,
             new_state,
             checks: key.checks.iter().flat_map(|check| check.when.iter().copied()).collect(),
-            keeps: key.pre_images.is_some() && planned.old.is_some(),
+            keeps: (key.pre_images.is_some() || served) && planned.old.is_some(),
             grace: key.grace,
             soak: match key.retire {
                 Retire::After { after, .. } => after,

@@ -338,7 +338,7 @@ fn keeps(case: Case<'_>, version: &Version, blocker: &Blocker) -> Ground {
         Keeps::NotRetired => {
             Ground::of(words::keeps(Keeps::NotRetired)).clears(format!("`keyrota why {name}@{}`", version.id))
         }
-        Keeps::CannotDestroy => Ground::of(words::keeps(Keeps::CannotDestroy)),
+        Keeps::CannotDestroy | Keeps::OlderFirst => Ground::of(words::keeps(blocker.because)),
         Keeps::DestroyAfter | Keeps::Restorable => Ground::of(words::keeps(blocker.because)).owner(owner),
         Keeps::PreImages => {
             let ground = Ground::of(words::keeps(Keeps::PreImages)).owner(owner);

@@ -224,5 +224,6 @@ pub(super) const fn keeps(because: Keeps) -> &'static str {
         Keeps::Values => "values still need it",
         Keeps::Quarantined => "values that do not open pin it",
         Keeps::CannotDestroy => "its backend cannot destroy one version",
+        Keeps::OlderFirst => "its backend ends versions in their order, and an older one is still there",
     }
 }

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 
 use keyrota::backend;
+use keyrota::backend::memory::Manners;
 use keyrota::fleet;
 use keyrota::home;
 use keyrota::model::State;
 use keyrota::model::Version;
 use keyrota::policy::meant::key::Algorithm;
 use keyrota::port::home::Home;
+use keyrota::port::service::Asked;
 use keyrota::port::trouble::Fails;
 use keyrota::port::trouble::Trouble;
 use keyrota::probe;
@@ -28,6 +30,12 @@ use crate::trouble::Counted;
 
 const ROWS: i64 = 30;
 
+/// How a service pushes back is tried elsewhere.
+const CALM: Manners = Manners { values_max: 499, busy_every: u64::MAX, loses_every: u64::MAX, quota: None };
+
+/// A version of long ago.
+const OLDER: &[u8; 32] = b"CANARY/the-key-of-a-long-time-ag";
+
 /// A project whose keys, members, checks and journal are in memory and whose rows are in SQLite.
 struct Rig {
     project: Project,
@@ -39,7 +47,16 @@ impl Rig {
     fn new(folder: &std::path::Path, kind: Kind, trouble: &Trouble) -> Self {
         let project = Project::make(folder, kind, ROWS);
         let mut site = site::site(&project, clock(&project, site::start()));
-        let keys = backend::memory::Memory::like_files();
+        let keys = match kind {
+            // Its own calls fail too, the service's among them.
+            Kind::Served => backend::memory::Memory::like_a_service().with_manners(CALM).with_trouble(trouble.clone()),
+            _ => backend::memory::Memory::like_files(),
+        };
+        if kind == Kind::Served {
+            // Out of use since long, and below the floor that is raised.
+            let older = Version::new("v0".parse().unwrap(), State::Disabled);
+            keys.put("keys", older, Algorithm::Aes256, Secret::from_vec(OLDER.to_vec()));
+        }
         let first = Secret::from_vec(FIRST.to_vec());
         let version = Version {
             fingerprint: Some(first.fingerprint().hex().parse().unwrap()),
@@ -68,13 +85,35 @@ impl Rig {
     /// Every version's state and how many rows it seals; every row must open.
     fn end(&self) -> (Vec<(String, State)>, BTreeMap<String, u64>) {
         let key = self.site.backend.look("keys").unwrap().key;
+        if self.project.kind == Kind::Served {
+            return (states(&key), self.served());
+        }
         let opening = key.opening().map(|version| {
             let material = self.site.backend.material("keys", &version.id).unwrap();
             (version.id.to_string(), material.lend(<[u8]>::to_vec))
         });
         let rows = self.project.rows_with(&opening.collect());
-        (key.versions.iter().map(|version| (version.id.to_string(), version.state)).collect(), rows)
+        (states(&key), rows)
     }
+
+    /// The same, where only the service opens rows.
+    fn served(&self) -> BTreeMap<String, u64> {
+        let service = self.site.backend.service("keys", None).unwrap().unwrap();
+        let mut under = BTreeMap::new();
+        for (id, version, wrapped) in project::sealed(&self.project.connect(), 0, i64::MAX) {
+            let (named, bytes, aad) =
+                (version.parse().unwrap(), hex::decode(wrapped).unwrap(), format!("data_keys:{id}"));
+            let asked = Asked { version: &named, bytes: &bytes, aad: aad.as_bytes() };
+            let opened = service.open(&[asked]).unwrap().pop().unwrap().unwrap();
+            assert!(opened.lend(|plain| plain == project::plain(id)), "row {id} under {version}");
+            *under.entry(version).or_insert(0) += 1;
+        }
+        under
+    }
+}
+
+fn states(key: &keyrota::model::Key) -> Vec<(String, State)> {
+    key.versions.iter().map(|version| (version.id.to_string(), version.state)).collect()
 }
 
 /// The calls that must be among those that fail: where one is no longer made, it is no longer tried.
@@ -87,6 +126,7 @@ fn ports(kind: Kind) -> Vec<&'static str> {
         Kind::Checks => &["probe.ask"],
         // A proof that cannot be read opens no gate, and stops nothing.
         Kind::Proof | Kind::Itself => &[],
+        Kind::Served => &["open values", "seal values", "store.reader", "writer.write"],
     });
     all
 }
@@ -180,6 +220,33 @@ fn every_call_of_a_rotation_with_checks() {
 #[test]
 fn every_call_of_a_rotation_in_two_stores() {
     fail_everywhere(Kind::Two);
+}
+
+#[test]
+fn every_call_of_a_rotation_by_a_service() {
+    fail_everywhere(Kind::Served);
+}
+
+#[test]
+fn a_floor_that_was_passed_is_lowered_and_raised_again() {
+    let folder = project::folder();
+    let at = folder.path().join("project");
+    std::fs::create_dir(&at).unwrap();
+    let mut rig = Rig::new(&at, Kind::Served, &Trouble::none());
+    let plan = site::draw(&rig.project, &rig.site, &rig.home, &site::rotate());
+    assert!(site::apply(&rig.site, &mut rig.home, &plan, &mut Silent).finished());
+    let (states, rows) = rig.end();
+    let out = [("v0", State::Disabled), ("v1", State::Disabled), ("v2", State::Current)];
+    assert_eq!(states, out.map(|(id, state)| (id.to_owned(), state)));
+    assert_eq!(rows, BTreeMap::from([("v2".to_owned(), ROWS as u64)]));
+    // A backup comes back, from before the version that is below both.
+    project::insert(&rig.project.connect(), 1_000, "v0", OLDER).unwrap();
+    let plan = site::draw(&rig.project, &rig.site, &rig.home, &keyrota::decision::Wish::WhatIsDue);
+    assert_eq!(plan.plan().units[0].keys[0].falls().iter().map(ToString::to_string).collect::<Vec<_>>(), ["v0", "v1"]);
+    assert!(site::apply(&rig.site, &mut rig.home, &plan, &mut Silent).finished());
+    let (states, rows) = rig.end();
+    assert_eq!(states, out.map(|(id, state)| (id.to_owned(), state)));
+    assert_eq!(rows, BTreeMap::from([("v2".to_owned(), ROWS as u64 + 1)]));
 }
 
 #[test]

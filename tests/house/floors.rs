@@ -5,7 +5,7 @@ use super::tree::Source;
 
 /// The rooms and their floors, in tens; the ones order rooms of one floor that build on each other (`disk` on
 /// `secret`, `policy` on `envelope`). A room uses lower numbers only.
-const ROOMS: [(&str, u8); 34] = [
+const ROOMS: [(&str, u8); 35] = [
     ("digest", 0),
     ("fault", 0),
     ("template", 0),
@@ -29,6 +29,7 @@ const ROOMS: [(&str, u8); 34] = [
     ("executor", 60),
     ("render", 60),
     ("command", 61),
+    ("gauge", 61),
     ("http", 62),
     ("tls", 61),
     ("postgresql", 62),

@@ -15,6 +15,7 @@ mod canary;
 mod death;
 mod refused;
 mod rivals;
+mod served;
 mod shapes;
 mod values;
 mod world;

@@ -43,6 +43,8 @@ pub(crate) enum Kind {
     Two,
     /// Members that write by themselves under what they have known for a while; values that nobody moves.
     Itself,
+    /// Values that only a service opens, whose versions a floor disables.
+    Served,
 }
 
 impl Kind {
@@ -384,6 +386,7 @@ fn policy(kind: Kind) -> String {
         Kind::Proof => FLEET_PROOF,
         Kind::Itself => FLEET_ITSELF,
         Kind::Two => FLEET_CACHES,
+        Kind::Served => FLEET_ASKS,
         Kind::Plain | Kind::Atomic | Kind::Checks => FLEET,
     };
     let (side, seals) = match kind {
@@ -396,7 +399,12 @@ fn policy(kind: Kind) -> String {
         Kind::One => ACCEPTS,
         Kind::Checks => CHECKS,
         Kind::Two => "pre_images = { to = \"file\", keep = \"1s\" }",
-        Kind::Plain | Kind::Atomic | Kind::Proof | Kind::Itself => "",
+        Kind::Plain | Kind::Atomic | Kind::Proof | Kind::Itself | Kind::Served => "",
+    };
+    let seal = if kind == Kind::Served {
+        r#"{ cipher = "backend", as = "hex", layout = ["ciphertext"] }"#
+    } else {
+        r#"{ cipher = "aes-256-gcm", as = "hex", layout = ["nonce", "ciphertext", "tag"] }"#
     };
     format!(
         r#"
@@ -417,7 +425,7 @@ path = "app.db"
 [[store.app.sealed]]
 table = "data_keys"
 column = "wrapped"
-seal = {{ cipher = "aes-256-gcm", as = "hex", layout = ["nonce", "ciphertext", "tag"] }}
+seal = {seal}
 aad = "data_keys:{{{{ row.id }}}}"
 version = {{ column = "kek_version" }}
 {side}
@@ -433,6 +441,15 @@ retire = {retire}
 {more}"#
     )
 }
+
+/// Members that ask the service for every value: they follow what is current there at once.
+const FLEET_ASKS: &str = r#"
+[fleet.web]
+members = ["web-1", "web-2"]
+learns = "always"
+writes = "current"
+in_flight = "1s"
+"#;
 
 const FLEET: &str = r#"
 [fleet.web]

@@ -29,6 +29,7 @@ use keyrota::port::home::Lease;
 use keyrota::port::home::Ready;
 use keyrota::port::probe::Answer;
 use keyrota::port::probe::Probe;
+use keyrota::port::service::Service;
 use keyrota::port::store::Block;
 use keyrota::port::store::Changes;
 use keyrota::port::store::Page;
@@ -42,6 +43,7 @@ use keyrota::port::store::Writer;
 use keyrota::port::store::Written;
 use keyrota::port::trouble::Trouble;
 use keyrota::secret::Secret;
+use std::sync::Arc;
 
 /// A port whose calls are counted.
 pub(crate) struct Counted<T>(pub(crate) T, pub(crate) Trouble);
@@ -78,6 +80,10 @@ impl Backend for Counted<Places> {
 
     fn encoded(&self, at: &str, version: &VersionId) -> Result<Secret, Failed> {
         self.1.call("backend.encoded", || self.0.encoded(at, version))
+    }
+
+    fn service(&self, at: &str, share: Option<u8>) -> Result<Option<Arc<dyn Service>>, Fault> {
+        self.0.service(at, share)
     }
 
     fn adopt(&self, at: &str, version: &VersionId, now: Hour) -> Result<(), Failed> {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::ring::Ring;
+use super::served::Served;
 use super::tell::Quarantined;
 use super::tell::Why;
 use crate::envelope::Refused;
@@ -33,6 +34,8 @@ pub(super) struct Judge<'a> {
     target: &'a VersionId,
     columns: Vec<Hand<'a>>,
     text: String,
+    /// Who judges instead, where only a service opens the values.
+    served: Option<Served<'a>>,
 }
 
 /// What is at hand for one column.
@@ -64,12 +67,19 @@ enum Stop {
 
 impl<'a> Judge<'a> {
     pub(super) fn new(block: &'a Block, target: &'a VersionId, ring: &'a Ring) -> Result<Self, Fault> {
+        if let Some(service) = ring.serves(block)? {
+            let served = Some(Served::new(block, target, ring, service));
+            return Ok(Self { block, target, columns: Vec::new(), text: String::new(), served });
+        }
         let columns =
             block.columns.iter().map(|column| Hand::new(block, column, target, ring)).collect::<Result<_, _>>()?;
-        Ok(Self { block, target, columns, text: String::new() })
+        Ok(Self { block, target, columns, text: String::new(), served: None })
     }
 
     pub(super) fn page(&mut self, page: Page) -> Result<Judged, Fault> {
+        if let Some(served) = &mut self.served {
+            return served.page(page);
+        }
         let mut judged = Judged { changes: Changes::new(self.columns.len()), page, there: 0, quarantined: Vec::new() };
         for row in 0..judged.page.rows() {
             match &self.block.version {
@@ -280,7 +290,7 @@ impl<'a> Aad<'a> {
         self.old.as_bytes()
     }
 
-    fn renewed(&self) -> &[u8] {
+    pub(super) fn renewed(&self) -> &[u8] {
         if self.renamed.is_some() { self.new.as_bytes() } else { self.old.as_bytes() }
     }
 }

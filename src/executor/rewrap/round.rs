@@ -51,7 +51,7 @@ fn walk(
     let mut sum = Round::default();
     let stopped = lanes::run(
         reader,
-        (job.threads, job.rows_per_chunk),
+        (job.lanes(ring), job.rows_per_chunk),
         || Judge::new(block, &job.target, ring),
         |judge: &mut Judge<'_>, page: Page| judge.page(page),
         |judged| {

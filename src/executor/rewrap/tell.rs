@@ -151,7 +151,7 @@ pub enum Why {
     NoKey,
     /// It does not open.
     DoesNotOpen,
-    /// The service that moves it said so.
+    /// The service that moves or opens it says this.
     Said(String),
 }
 

@@ -8,6 +8,7 @@ use super::judge::leave;
 use super::judge::named;
 use super::judge::no_bytes;
 use super::lanes;
+use super::served;
 use super::tell::Progress;
 use super::tell::Quarantined;
 use super::tell::Watch;
@@ -83,7 +84,7 @@ pub(super) fn one(
     let mut sum = Verified { census: Census { exact: sample.is_none(), ..Census::default() }, ..Verified::default() };
     sum.stopped = lanes::run(
         store.reader(block, Want::All)?,
-        (job.threads, job.rows_per_chunk),
+        (job.lanes(ring), job.rows_per_chunk),
         || Ok(Look { block, ring, stride, next: 0, aads: aads(block), text: String::new() }),
         |look: &mut Look<'_>, page| look.page(&page).map(|seen| (seen, page)),
         |(seen, page)| {
@@ -127,7 +128,13 @@ impl Verified {
         self.examples.extend(other.examples.into_iter().take(room));
     }
 
-    fn count(&mut self, version: Option<&VersionId>) {
+    /// A value that does not open.
+    pub(super) fn leave(&mut self, value: Quarantined) {
+        self.unopened = self.unopened.saturating_add(1);
+        self.examples.push(value);
+    }
+
+    pub(super) fn count(&mut self, version: Option<&VersionId>) {
         let slot = match version {
             None => &mut self.census.strange,
             Some(version) => self.census.under.entry(version.clone()).or_default(),
@@ -148,6 +155,12 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn page(&mut self, page: &Page) -> Result<Verified, Fault> {
+        if let Some(service) = self.ring.serves(self.block)? {
+            let rows: Vec<usize> = (self.next..page.rows()).step_by(self.stride).collect();
+            let after = rows.last().map_or(self.next, |last| last.saturating_add(self.stride));
+            self.next = after.saturating_sub(page.rows());
+            return served::look::rows((self.block, self.ring, service), &mut self.aads, page, &rows);
+        }
         let mut seen = Verified::default();
         while self.next < page.rows() {
             for at in 0..self.block.columns.len() {
@@ -169,10 +182,7 @@ impl Look<'_> {
         seen.count(names.as_ref().or(found.as_ref().ok()));
         match found {
             Ok(_) => seen.opened = seen.opened.saturating_add(1),
-            Err(why) => {
-                seen.unopened = seen.unopened.saturating_add(1);
-                seen.examples.push(leave(self.block, page, row, at, names, why));
-            }
+            Err(why) => seen.leave(leave(self.block, page, row, at, names, why)),
         }
         Ok(())
     }

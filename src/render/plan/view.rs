@@ -1,12 +1,15 @@
 //! The view of a whole plan: every word in it is decided here and below, once for all formats.
 
 use crate::decision::Decision;
+use crate::inventory::Reopens;
 use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::Risk;
 use crate::plan::Document;
 use crate::plan::Kind;
+use crate::plan::Part;
 use crate::plan::Plan;
+use crate::plan::Unit;
 use crate::render::plan::group;
 use crate::render::plan::group::Group;
 use crate::render::rest::Rest;
@@ -160,6 +163,8 @@ fn notes(plan: &Plan, groups: &[Group], id: &str, intent: &str) -> Vec<Note> {
     notes.extend(
         groups.iter().flat_map(|group| group.told.no_way_back.iter().cloned()).map(|text| Note { tone: "warn", text }),
     );
+    notes.extend(served(plan));
+    notes.extend(floors(plan));
     let accepted: BTreeSet<&String> = groups.iter().flat_map(|group| &group.told.accepted).collect();
     if !accepted.is_empty() {
         let all: Vec<String> = accepted.into_iter().cloned().collect();
@@ -194,6 +199,40 @@ fn ends(plan: &Plan) -> Note {
     }
     let text = format!("This plan destroys key material, and that cannot be undone: {}.", words::all_of(&shown));
     Note { tone: "bad", text }
+}
+
+/// The keys whose values only a service opens, and how it is seen to that it does.
+fn served(plan: &Plan) -> Option<Note> {
+    let moves = |unit: &Unit| unit.steps.iter().any(|step| step.part == Part::Rewrap { service: false });
+    let keys = plan.units.iter().filter(|unit| moves(unit)).flat_map(|unit| &unit.keys);
+    let served: Vec<String> = keys
+        .filter(|key| key.base.able.reopens == Reopens::Service)
+        .map(|key| format!("`{}`", key.name))
+        .take(NAMES_MAX)
+        .collect();
+    let text = || {
+        format!(
+            "Only its service opens what {} sealed. It opens a probe before anything is written, and some of each page before \
+             and after; what is replaced is kept; and every value is opened once before the old version goes.",
+            words::all_of(&served)
+        )
+    };
+    (!served.is_empty()).then(|| Note { tone: "warn", text: text() })
+}
+
+/// Where disabling one version disables others too.
+fn floors(plan: &Plan) -> Vec<Note> {
+    let retires = |unit: &Unit| unit.steps.iter().any(|step| step.part == Part::Retire);
+    let keys = plan.units.iter().filter(|unit| retires(unit)).flat_map(|unit| &unit.keys);
+    let told = keys.filter_map(|key| {
+        let old = key.old.as_ref()?;
+        let others: Vec<String> =
+            key.falls().iter().filter(|id| *id != old).map(|id| format!("`{}@{id}`", key.name)).collect();
+        let with = words::all_of(&others);
+        let text = format!("With `{}@{old}`, {with} is disabled: its backend knows only a floor.", key.name);
+        (!others.is_empty()).then_some(Note { tone: "warn", text })
+    });
+    told.take(NAMES_MAX).collect()
 }
 
 /// What was seen beside the keys and is in no policy.
