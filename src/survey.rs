@@ -128,7 +128,9 @@ impl Asking<'_> {
         }
         for name in &self.key.seals {
             let Some(store) = self.policy.stores.get(name) else { continue };
-            match self.store(name, store, &seen.key) {
+            // Nobody can say what values are under while the key's versions cannot be seen.
+            let depth = if seen.able.is_none() { Depth::Glance } else { self.depth };
+            match (Asking { depth, ..*self }).store(name, store, &seen.key) {
                 Ok(store) => drop(seen.stores.insert(name.clone(), store)),
                 Err(fault) => seen.unreachable.push(unreachable(format!("store `{name}`"), fault)),
             }

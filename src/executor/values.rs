@@ -181,7 +181,8 @@ pub(super) fn open(executor: &mut Executor<'_, '_>, scene: &Scene<'_>) -> Result
                 if found.iter().any(|block| block.stopped) {
                     return Ok(Outcome::Stopped);
                 }
-                if let Some(first) = quiet.first.filter(|_| lot.job.atomic) {
+                let whole = lot.job.atomic && found.iter().any(|block| block.opened > 0);
+                if let Some(first) = quiet.first.filter(|_| whole) {
                     return Ok(whole_or_not(scene, &old, &first).into());
                 }
                 for block in &found {

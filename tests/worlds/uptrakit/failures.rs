@@ -177,6 +177,21 @@ fn what_is_missing_wrong_or_gone_is_named_before_anything_changes() {
     site.stage.set("UPTRAKIT_DB", &right.replace("keyrota:tests@", &format!("{role}:tests@")));
     refused(&["may not read it and set", "GRANT SELECT, UPDATE"]);
     site.stage.set("UPTRAKIT_DB", &right);
+    // Another key where the one of today should be.
+    let key = site.stage.at().join("keys/master/v1.key");
+    let text = fs::read_to_string(&key).unwrap();
+    fs::write(&key, text.replace("c1", "c2")).unwrap();
+    site.stage.done(&["plan", "--key", "uptrakit/master", "-o", "wrong.json"]);
+    let said = site.stage.run(&["apply", "wrong.json"]);
+    let said = in_a_line(&(said.out + &said.err));
+    assert!(said.contains("2-verify: could not open what `v1`") && said.contains("none of 13 values opens"), "{said}");
+    assert!(
+        said.contains("the key at hand is not the one that sealed them") && said.contains("Safe to leave: yes"),
+        "{said}"
+    );
+    let status: serde_json::Value = serde_json::from_str(&site.stage.done(&["status", "--json"])).unwrap();
+    site.stage.done(&["cancel", status["runs"][0]["run"].as_str().unwrap()]);
+    fs::write(&key, text).unwrap();
     // A corrupt row stops the run before the first act, and is named.
     client
         .batch_execute(

@@ -40,6 +40,37 @@ fn killed_at_every_step_it_goes_on() {
     assert!(site.stage.done(&["plan", "--exit-code"]).contains("nothing to do"));
 }
 
+/// Killed in the middle of the one transaction: all of it or nothing of it is there, and it goes on.
+#[test]
+fn killed_inside_the_one_transaction_it_moves_whole_or_not_at_all() {
+    let site = Site::new(&Wish { mints_every: 0, rows: 5_000, ..Wish::new(Kind::Postgres) });
+    site.stage.done(&["plan", "--key", "uptrakit/master", "-o", "plan.json"]);
+    let mut client = postgres::Client::connect(&site.database, postgres::NoTls).unwrap();
+    let mut whole = || {
+        let count = "SELECT count(DISTINCT kek_fingerprint), min(kek_fingerprint) FROM data_encryption_keys";
+        let row = client.query_one(count, &[]).unwrap();
+        assert_eq!(row.get::<_, i64>(0), 1, "a part of it was moved");
+        row.get::<_, String>(1)
+    };
+    let old = whole();
+    for turn in 0..12 {
+        let mut run = site.stage.keyrota(&["apply", "plan.json", "--wait"]).spawn().unwrap();
+        let lines = BufReader::new(run.stderr.take().unwrap()).lines();
+        assert!(lines.map_while(Result::ok).any(|line| line.starts_with("uptrakit/master/6-rewrap: move")));
+        std::thread::sleep(std::time::Duration::from_millis(5 << turn));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        if whole() != old {
+            assert!(turn > 0, "it was never killed before the end of the transaction");
+            break;
+        }
+    }
+    site.stage.done(&["apply", "plan.json", "--wait"]);
+    assert!(whole() != old);
+    site.nobody_was_stranded();
+    assert!(site.stage.done(&["verify", "--key", "uptrakit/master"]).contains("Every value opens"));
+}
+
 /// Killed while a program of the operators' is at work, which goes on without us.
 #[test]
 fn killed_inside_a_delivery_a_restart_or_a_withdrawal_it_goes_on() {
