@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::path::PathBuf;
@@ -106,6 +107,27 @@ impl Runner {
         &self.root
     }
 
+    /// Where a program is that may be run and can be. It is not run.
+    ///
+    /// # Errors
+    /// It is not allowed, is not there, or is not executable.
+    pub fn can_run(&self, doing: &str, program: &str) -> Result<PathBuf, Fault> {
+        if !self.allow.contains(program) {
+            return Err(Fault::ask_operator(doing, format!("`{}` is not a program that may run", printable(program)))
+                .hint(format!("add it to `allow` under `[commands]` in `keyrota.toml`: \"{}\"", printable(program))));
+        }
+        let path = self.find(program).ok_or_else(|| {
+            Fault::ask_operator(doing, format!("there is no program `{}`", printable(program)))
+                .hint(format!("one named without a slash is looked for in {PATH}"))
+        })?;
+        let facts = path.metadata().map_err(|error| Fault::io(doing, &error))?;
+        if facts.permissions().mode() & 0o111 == 0 {
+            return Err(Fault::ask_operator(doing, format!("`{}` is not executable", printable(program)))
+                .hint(format!("`chmod +x {}`", printable(program))));
+        }
+        Ok(path)
+    }
+
     /// Runs a program to its end. Any exit code is an answer.
     ///
     /// # Errors
@@ -115,14 +137,7 @@ impl Runner {
         let Some((program, arguments)) = job.words.split_first() else {
             return Err(Fault::report_bug(doing, "the command has no program"));
         };
-        if !self.allow.contains(program) {
-            return Err(Fault::ask_operator(doing, format!("`{}` is not a program that may run", printable(program)))
-                .hint(format!("add it to `allow` under `[commands]` in `keyrota.toml`: \"{}\"", printable(program))));
-        }
-        let path = self.find(program).ok_or_else(|| {
-            Fault::ask_operator(doing, format!("there is no program `{}`", printable(program)))
-                .hint(format!("one named without a slash is looked for in {PATH}"))
-        })?;
+        let path = self.can_run(doing, program)?;
         let mut command = Command::new(path);
         command.args(arguments).current_dir(&self.root).env_clear().env("PATH", PATH).envs(&self.always);
         for (name, value) in &job.env {

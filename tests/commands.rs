@@ -429,6 +429,69 @@ fn a_journal_that_is_not_as_it_was_written_stops_everything() {
     insta::assert_snapshot!(world.told);
 }
 
+/// What is left of a broken journal is kept whole, a new one says so, and what the world shows decides from there on.
+#[test]
+fn a_broken_journal_makes_way_for_a_new_one() {
+    let mut world = world(80, "1s", "40d");
+    assert_eq!(world.quietly("plan --key app/kek -o plan.json").0, 0);
+    world.run("journal recover --because x");
+    assert_eq!(world.quietly("apply plan.json").0, 0);
+    world.run("journal recover --because x --yes");
+    let journal = world.path(".keyrota/journal.jsonl");
+    let good = fs::read(&journal).unwrap();
+    let spoilt = String::from_utf8(good.clone()).unwrap().replacen("app/kek/2-add", "app/kek/3-add", 1);
+    fs::write(&journal, &spoilt).unwrap();
+    world.run("journal recover --because 'the disk was full'");
+    assert_eq!(fs::read(&journal).unwrap(), spoilt.as_bytes(), "nobody said yes");
+    world.run("journal recover --because 'the disk was full' --yes");
+    let kept = everything(&world.path(".keyrota")).into_iter();
+    let kept: Vec<Vec<u8>> =
+        kept.filter(|(path, _)| path.to_string_lossy().contains("broken-")).map(|(_, b)| b).collect();
+    assert!(kept.len() == 2 && kept.contains(&spoilt.clone().into_bytes()), "it was kept whole, and its head");
+    // Who died before the new head was written only says it again.
+    let head = world.path(".keyrota/head.json");
+    let (new, begun) = (fs::read(&head).unwrap(), fs::read(&journal).unwrap());
+    let old = kept.iter().find(|bytes| **bytes != spoilt.as_bytes()).unwrap();
+    fs::write(&head, old).unwrap();
+    assert_eq!(world.quietly("journal verify").0, 7);
+    assert_eq!(world.quietly("journal recover --because again --yes").0, 0);
+    assert_eq!((fs::read(&head).unwrap(), fs::read(&journal).unwrap()), (new, begun));
+    for args in ["journal verify", "journal show", "status", "adopt app/kek@v1", "status"] {
+        world.run(args);
+    }
+    // Neither journal nor head: only plans are left of it.
+    for name in ["journal.jsonl", "head.json"] {
+        fs::remove_file(world.path(".keyrota").join(name)).unwrap();
+    }
+    world.run("journal recover --because 'the folder was cleaned' --yes");
+    insta::assert_snapshot!(world.told);
+}
+
+/// Everything is reached and asked, and nothing is changed or run.
+#[test]
+fn what_the_policies_name_is_asked_whether_it_fits() {
+    let mut world = world(80, "1s", "40d");
+    let before = everything(world.folder.path());
+    world.run("validate --online");
+    world.run("validate --online --json");
+    let policy = fs::read_to_string(world.path("policies/app.toml")).unwrap();
+    let restart = "in_flight = \"1s\"\nrestart = { each = [\"site/restart\", \"{{ member }}\"] }";
+    let check = "[[key.kek.check]]\nname = \"well\"\nwhen = \"before\"\ncommand = [\"true\"]\nenv = { TOKEN = { env = \"NO_SUCH_TOKEN\" } }\n";
+    fs::write(world.path("policies/app.toml"), policy.replace("in_flight = \"1s\"", restart) + check).unwrap();
+    fs::write(world.path("keyrota.toml"), "actor = \"kim\"\n[commands]\nallow = [\"site/restart\", \"true\"]\n")
+        .unwrap();
+    world.run("validate --online");
+    fs::create_dir(world.path("site")).unwrap();
+    fs::write(world.path("site/restart"), "#!/bin/sh\ntouch was-run\n").unwrap();
+    world.run("validate --online");
+    fs::set_permissions(world.path("site/restart"), Permissions::from_mode(0o755)).unwrap();
+    world.db().execute("alter table data_keys rename column kek_version to other", ()).unwrap();
+    world.run("validate --online");
+    assert!(!world.path("was-run").exists() && !world.path(".keyrota").exists());
+    assert!(before.iter().all(|(path, _)| path.exists()));
+    insta::assert_snapshot!(world.told);
+}
+
 /// The traces that our runs leave in the world, against a home that is gone, or older than they are.
 #[test]
 fn a_lost_home_is_not_taken_for_a_new_one() {

@@ -1,4 +1,6 @@
-//! `keyrota journal show | verify | export`: what happened, and whether it still says so.
+//! `keyrota journal show | verify | export | recover`: what happened, and whether it still says so.
+
+mod recover;
 
 use crate::cli::console::Console;
 use crate::cli::exit::Exit;
@@ -35,6 +37,15 @@ pub(super) enum Args {
         #[arg(long, value_name = "LINE")]
         witness: Option<Head>,
     },
+    /// Keep a journal aside that is broken or lost, and begin a new one that says so.
+    Recover {
+        /// Why, and by whose leave, for the journal and the report.
+        #[arg(long, value_name = "TEXT")]
+        because: String,
+        /// Go on without asking.
+        #[arg(long)]
+        yes: bool,
+    },
     /// Copy the whole journal, byte for byte.
     Export {
         /// To this file, instead of standard output.
@@ -47,6 +58,9 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     if let Args::Verify { file: Some(file), witness } = args {
         return alone(file, witness.as_ref(), console);
     }
+    if let Args::Recover { because, yes } = args {
+        return recover::run(folder, because, *yes, console);
+    }
     let home = wire::home(folder, &project::settings(folder)?)?;
     match args {
         Args::Show { run } => show(&home.read()?, run.as_ref(), console)?,
@@ -56,6 +70,7 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
             crate::journal::ledger(&home.read()?)?;
             verified(checked.head, checked.torn, console);
         }
+        Args::Recover { .. } => {}
         Args::Export { out } => {
             let journal = home.read()?;
             match out {

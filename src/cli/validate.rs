@@ -1,5 +1,7 @@
 //! `keyrota validate`: everything that is wrong or doubtful, all at once.
 
+mod online;
+
 use crate::cli::console::Console;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Fail;
@@ -15,9 +17,15 @@ pub(super) struct Args {
     /// Print a SARIF log, for platforms that show problems beside a change.
     #[arg(long, conflicts_with = "json")]
     sarif: bool,
+    /// Reach everything that the policies name, and ask whether it fits. Changes nothing.
+    #[arg(long, conflicts_with = "sarif")]
+    online: bool,
 }
 
 pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<Exit, Fail> {
+    if args.online {
+        return online::run(folder, &project::read(folder)?.project, console);
+    }
     // What is wrong is what was asked for: it is the result, not a failure beside it.
     let (exit, problems, read) = match project::read(folder) {
         Ok(read) => (Exit::Done, read.lints.clone(), Some(read)),

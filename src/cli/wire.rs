@@ -9,7 +9,6 @@ mod proved;
 pub(super) use bundle::Wired;
 
 use crate::cli::exit::Fail;
-#[cfg(feature = "postgres")]
 use crate::command::Runner;
 use crate::home::Local;
 #[cfg(feature = "postgres")]
@@ -18,8 +17,8 @@ use crate::policy::meant::project::Home;
 use crate::policy::meant::project::Settings;
 use crate::port::clock::Clock;
 use crate::port::home::Home as Port;
+use crate::port::probe::Secrets;
 use crate::probe::clock::Machine;
-#[cfg(feature = "postgres")]
 use crate::probe::secrets::Revealer;
 #[cfg(feature = "postgres")]
 use crate::store::postgres::Login;
@@ -79,6 +78,11 @@ pub(super) fn home(folder: &Path, settings: &Settings) -> Result<Box<dyn Port>, 
             "use `[home] type = \"local\"`, or build with `--features postgres`",
         )),
     }
+}
+
+/// Where the values of secrets are read.
+pub(super) fn secrets(runner: &Arc<Runner>) -> Box<dyn Secrets> {
+    Box::new(Revealer::new(variable, Arc::clone(runner)))
 }
 
 /// The folder for pre-images.

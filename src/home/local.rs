@@ -6,6 +6,7 @@
 mod files;
 mod kept;
 mod lock;
+mod recover;
 #[cfg(test)]
 #[expect(
     clippy::unwrap_used,
@@ -217,6 +218,14 @@ impl Home for Local {
             None => journal::verify(io::empty(), &heads),
         };
         checked.map_err(|error| self.cannot_read(&error))?.map_err(Trouble::Broken)
+    }
+
+    fn bytes(&self) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.left()?.into_iter().find(|(name, _)| *name == "jsonl").map(|(_, bytes)| bytes))
+    }
+
+    fn begin_anew(&mut self, lease: &Lease, draw: &mut dyn FnMut(&[Aside]) -> Vec<Draft>) -> Result<Head, Trouble> {
+        self.anew(lease, draw)
     }
 
     fn save_plan(&mut self, id: &Digest, bytes: &[u8]) -> Result<(), Fault> {

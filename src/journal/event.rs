@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::digest::Digest;
 use crate::fault::Fault;
+use crate::journal::head::Head;
 use crate::journal::name::RunId;
 use crate::journal::name::StepName;
 use crate::journal::parts::Base;
@@ -257,6 +258,22 @@ pub enum Event {
         bytes: u64,
         /// The plain SHA-256 of its bytes.
         digest: Digest,
+    },
+    /// The journal before this one was broken or lost, and somebody began this one in its place. What was left of it stands in
+    /// the entries before this one.
+    Recovered {
+        /// What was wrong with it.
+        wrong: String,
+        /// How many of its entries were whole.
+        entries: u64,
+        /// The head that was kept apart, where it could be read.
+        head: Option<Head>,
+        /// How many plans it had kept.
+        plans: u64,
+        /// The runs that were open, as far as that could be told.
+        open: Vec<String>,
+        /// Why, in the words of whoever did it.
+        why: String,
     },
     /// Anything else worth a line.
     Note {

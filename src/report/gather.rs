@@ -171,6 +171,7 @@ impl Gathered {
             | Event::Compromised { .. }
             | Event::Quarantined { .. }
             | Event::QuarantineSettled { .. }
+            | Event::Recovered { .. }
             | Event::SetAside { .. }
             | Event::Note { .. } => &mut self.remarks,
             _ => return,

@@ -36,7 +36,14 @@ pub fn told(event: &Event) -> String {
         Event::Approval { plan, stage, principal, .. } => {
             format!("{principal} approved plan {} up to `{stage}`", plan.short())
         }
-        Event::SetAside { file, bytes, .. } => format!("a torn last line of {bytes} bytes was kept aside as {file}"),
+        Event::SetAside { file, bytes, .. } => {
+            format!("{bytes} bytes that were torn or broken were kept aside as {file}")
+        }
+        Event::Recovered { wrong, entries, why, .. } => {
+            format!(
+                "a new journal began in place of one that was broken or lost ({wrong}; {entries} entries were whole), because {why}"
+            )
+        }
         Event::Note { text } => text.clone(),
         Event::Override { what, why } => format!("went past a rule: {what}, because {why}"),
         other => of_step(other).or_else(|| of_key(other)).unwrap_or_default(),
