@@ -464,7 +464,9 @@ fn a_broken_journal_makes_way_for_a_new_one() {
         fs::remove_file(world.path(".keyrota").join(name)).unwrap();
     }
     world.run("journal recover --because 'the folder was cleaned' --yes");
-    insta::assert_snapshot!(world.told);
+    // How long a line is hangs on the fractions of its second.
+    let told = world.told.split(" bytes").map(|part| part.trim_end_matches(|c: char| c.is_ascii_digit()));
+    insta::assert_snapshot!(told.collect::<Vec<_>>().join("SOME bytes"));
 }
 
 /// Everything is reached and asked, and nothing is changed or run.
