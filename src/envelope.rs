@@ -3,6 +3,7 @@
 //! Taking values apart and putting them together ([`Seal`]), and the ciphers on local keys ([`key`]). Not here: where a value
 //! lives, which version it names, or what opens it when the key never leaves a service.
 
+pub mod age;
 mod apart;
 mod coding;
 mod jwe;

@@ -1,4 +1,4 @@
-//! Versions inside a document: one table of a JSON or TOML file, an entry a version, named by its id. A pointer, in a file of
+//! Versions inside a document: one table of a JSON, TOML or YAML file, an entry a version, named by its id. A pointer, in a file of
 //! its own or in the document, says which is current; without one the newest is.
 //!
 //! The document is somebody else's: every byte that is not a version's stays, and what they change meanwhile is never written
@@ -152,6 +152,10 @@ impl Backend for Document {
         self.keys(at, &whole, &whole.read()?)?;
         whole.writable()?;
         self.pointer(&whole)?.map_or(Ok(()), |(file, _)| file.writable())
+    }
+
+    fn pre_image(&self, _at: &str) -> Result<Option<Secret>, Fault> {
+        self.whole()?.read().map(Some)
     }
 
     fn prepare(&self, at: &str, algorithm: Algorithm) -> Result<Prepared, Failed> {

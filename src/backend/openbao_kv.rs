@@ -28,6 +28,7 @@ use crate::model::Change;
 use crate::model::Fingerprint;
 use crate::model::Hour;
 use crate::model::Key;
+use crate::model::Span;
 use crate::model::State;
 use crate::model::Version;
 use crate::model::VersionId;
@@ -214,6 +215,10 @@ impl Backend for OpenbaoKv {
 
     fn fit(&self, at: &str) -> Result<(), Fault> {
         fit::fit(self, at)
+    }
+
+    fn history(&self, at: &str, _keep: Span) -> Result<(), Fault> {
+        fit::history(self, at)
     }
 
     fn prepare(&self, at: &str, algorithm: Algorithm) -> Result<Prepared, Failed> {

@@ -3,6 +3,7 @@
 use crate::executor::Executor;
 use crate::executor::asking;
 use crate::executor::counting::count;
+use crate::executor::keep::before;
 use crate::executor::keep::keeper;
 use crate::executor::perform::Outcome;
 use crate::executor::rewrap;
@@ -305,6 +306,7 @@ impl rewrap::Watch for Quiet<'_> {
 /// Sees to it that there is a place for pre-images. The wrapped values themselves are kept by the rewrap, chunk by
 /// chunk, before it replaces them.
 pub(super) fn keep(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<Outcome, Fault> {
+    before(executor, scene)?;
     for name in &scene.key.seals {
         keeper(executor, scene, name)?;
     }

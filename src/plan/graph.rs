@@ -116,6 +116,7 @@ fn tied(aspects: &[Aspect<'_>], before: &Step, after: &Step, tie: Tie) -> bool {
         _ if before.key != after.key => false,
         Tie::Key => true,
         Tie::Destroying => aspects.get(before.key).is_some_and(|aspect| aspect.kind == Kind::Destroy),
+        Tie::Following => aspects.get(before.key).is_some_and(|aspect| aspect.kind == Kind::Follow),
         Tie::TurnApart => aspects.get(before.key).is_some_and(|aspect| aspect.turn() != Turn::Add),
         Tie::Fleet => same_fleet(),
         Tie::Member => same_fleet() && before.part.member() == after.part.member(),

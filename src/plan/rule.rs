@@ -78,6 +78,8 @@ pub enum Tie {
     Key,
     /// The key, whose turn is an act of its own and not the making of the version.
     TurnApart,
+    /// The key, in a plan that moves its values to a version that somebody else made current.
+    Following,
     /// The key, whose plan destroys a version.
     Destroying,
     /// The key and the fleet.
@@ -191,6 +193,13 @@ pub const RULES: &[Rule] = &[
         is!(Part::Wait { until: Waiting::Written { .. } }),
         Tie::Key,
         "nobody follows a switch that was not made",
+    ),
+    row(
+        Code::R31,
+        is!(Part::Rewrap { .. }),
+        is!(Part::Wait { until: Waiting::Written { .. } }),
+        Tie::Following,
+        "hours pass while old writes land, and the world is looked at just before the values move",
     ),
     row(
         Code::R32,

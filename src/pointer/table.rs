@@ -6,6 +6,7 @@ use crate::pointer::Unfit;
 use crate::pointer::json;
 use crate::pointer::path;
 use crate::pointer::toml;
+use crate::pointer::yaml;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use zeroize::Zeroizing;
@@ -76,7 +77,7 @@ pub fn table(format: Format, text: &str, path: &str) -> Result<Table, Unfit> {
     let found = match format {
         Format::Toml => toml::table(text, &parts)?,
         Format::Json => json::table(text, &parts)?,
-        Format::Yaml => return Err(Unfit("versions in a YAML file cannot be read yet".to_owned())),
+        Format::Yaml => yaml::table(text, &parts)?,
     };
     let table = found.ok_or_else(|| Unfit(format!("there is nothing at `{}`", path.escape_debug())))?;
     let mut names = BTreeSet::new();
@@ -407,9 +408,30 @@ mod tests {
         ("[a.keys]\nkv1 = \"a\"", "[a.keys]\nkv1 = \"a\"\nkv3 = \"c=\"", "[a.keys]\nkv3 = \"c=\""),
     ];
 
+    const YAML: [(&str, &str, &str); 6] = [
+        (
+            "# ours\na: # here\n  keys:\n    kv1: \"a\" # the first\n    kv2: 'b'\n\n  z: &x [1, 2]\nb: *x\n",
+            "# ours\na: # here\n  keys:\n    kv1: \"a\" # the first\n    kv2: 'b'\n    kv3: \"c=\"\n\n  z: &x [1, 2]\nb: *x\n",
+            "# ours\na: # here\n  keys:\n # the first\n    kv2: 'b'\n    kv3: \"c=\"\n\n  z: &x [1, 2]\nb: *x\n",
+        ),
+        (
+            "---\r\na:\r\n  keys:\r\n    kv1:  a\r\n    kv2:  b\r\n...\r\n",
+            "---\r\na:\r\n  keys:\r\n    kv1:  a\r\n    kv2:  b\r\n    kv3:  \"c=\"\r\n...\r\n",
+            "---\r\na:\r\n  keys:\r\n    kv2:  b\r\n    kv3:  \"c=\"\r\n...\r\n",
+        ),
+        (
+            "a: { keys: { kv1: a, kv2: b } }",
+            "a: { keys: { kv1: a, kv2: b, kv3: \"c=\" } }",
+            "a: { keys: { kv2: b, kv3: \"c=\" } }",
+        ),
+        ("a:\n  keys: {}\n", "a:\n  keys: { kv3: \"c=\" }\n", ""),
+        ("a:\n  keys: # none yet\n  z: 1\n", "a:\n  keys: # none yet\n    kv3: \"c=\"\n  z: 1\n", ""),
+        ("a:\n  keys:\n    kv1: a", "a:\n  keys:\n    kv1: a\n    kv3: \"c=\"", "a:\n  keys:\n    kv3: \"c=\""),
+    ];
+
     #[test]
     fn every_other_byte_survives() {
-        for (format, cases) in [(Format::Json, &JSON[..]), (Format::Toml, &TOML)] {
+        for (format, cases) in [(Format::Json, &JSON[..]), (Format::Toml, &TOML), (Format::Yaml, &YAML)] {
             for (before, with, without) in cases {
                 assert_eq!(put(format, before), *with);
                 if !without.is_empty() {
@@ -439,6 +461,20 @@ mod tests {
         assert_eq!(said(Format::Toml, "[a.keys.kv1]\nx = 1"), "`kv1` in `a.keys` is not one value");
         assert!(said(Format::Toml, "[a.keys]\nkv1 = 'a'\nkv1 = 'b'").starts_with("it is not TOML"));
         assert_eq!(take(Format::Json, r#"{"a":{"keys":{}}}"#, "kv1"), "there is no `kv1` in `a.keys`");
+        for (text, why) in [
+            ("a: {keys: {kv1: &x a}}", "`kv1` in `a.keys` has an anchor"),
+            ("a: {keys: {kv1: !k a}}", "`kv1` in `a.keys` has a tag"),
+            ("b: &x v\na: {keys: {kv1: *x}}", "`kv1` in `a.keys` is an alias"),
+            ("a:\n  keys:\n    kv1: |\n      a\n", "`kv1` in `a.keys` is a block of text"),
+            ("b: &x {}\na:\n  keys:\n    <<: *x\n", "`<<` in `a.keys` merges another one into it"),
+            ("a: {keys: {kv1: a, kv1: b}}", "`kv1` stands in `a.keys` twice"),
+            ("a: {keys: [kv1]}", "`a.keys` is not a table"),
+            ("a: {keys: ~}", "`a.keys` is not a table"),
+            ("a: &x {keys: {}}", "`a` has an anchor: that is not followed"),
+            ("a:\n  keys:\n  - kv1: a\n", "`a.keys` is not a table"),
+        ] {
+            assert_eq!(said(Format::Yaml, text), why, "{text}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::model::Fingerprint;
 use crate::model::Hour;
 use crate::model::Key;
 use crate::model::Refusal;
+use crate::model::Span;
 use crate::model::State;
 use crate::model::Version;
 use crate::model::VersionId;
@@ -59,6 +60,26 @@ pub trait Backend {
     /// Names what stands in the way, and the way out.
     fn fit(&self, _at: &str) -> Result<(), Fault> {
         Ok(())
+    }
+
+    /// What stands at a place, whole, as it would be put back by hand: it holds key material. Nothing where the place shows no
+    /// such thing.
+    ///
+    /// # Errors
+    /// It cannot be asked, or not safely.
+    fn pre_image(&self, _at: &str) -> Result<Option<Secret>, Fault> {
+        Ok(None)
+    }
+
+    /// Whether the place's own history brings back what stands there now, for at least so long and for as many changes as a
+    /// rotation makes. Reads only.
+    ///
+    /// # Errors
+    /// It does not, or nobody can tell.
+    fn history(&self, at: &str, _keep: Span) -> Result<(), Fault> {
+        let hint = "write `pre_images = { to = \"age:NAME\", keep = \"..\" }`, with `[recipients]` in `keyrota.toml`";
+        let doing = format!("keep pre-images of `{at}` in its backend's history");
+        Err(Fault::give_up(doing, "this backend keeps no history of its own").hint(hint))
     }
 
     /// Chooses the next version's id and material in memory. Nothing is written: whoever asks writes down id and fingerprint

@@ -10,6 +10,7 @@
     reason = "a test may stop at the first surprise and makes its world itself"
 )]
 
+mod nico_postgres;
 mod proofs;
 #[expect(dead_code, reason = "every world takes what it needs of the stage")]
 mod stage;

@@ -128,6 +128,8 @@ fn the_contract_holds_in_every_format_and_with_every_pointer() {
         ("s.json", "{ \"a\": { \"keys\": {} }, \"now\": \"\" }"),
         ("s.toml", "now = ''\n[a]\n[a.keys]\n[b]\nx = 1\n"),
         ("s.toml", "now = \"\"\na = { keys = {} }\n"),
+        ("s.yaml", "now: ''\na:\n  keys:\n  z: 1\n"),
+        ("s.yml", "{now: '', a: {keys: {}}}"),
     ];
     for (file, text) in texts {
         for current in [None, Some(pointer(file, "now", "{{ id }}")), Some(pointer("p.toml", "x.y", "key-{{ n }}"))] {

@@ -1,6 +1,7 @@
 //! Whether everything that we may be asked to do may be done: found out before the first act, and without one.
 
 use crate::backend::openbao_kv::OpenbaoKv;
+use crate::backend::openbao_kv::Reach;
 use crate::backend::openbao_kv::document;
 use crate::fault::Fault;
 use crate::openbao::Right;
@@ -43,6 +44,16 @@ fn room(backend: &OpenbaoKv, at: &str, doing: &str) -> Result<(), Fault> {
         Err(fault) if !fault.may_retry() => return Ok(()),
         Err(fault) => return Err(fault),
     };
+    reaches(backend, at, doing, reach)
+}
+
+/// Whether the history surely keeps what stands there now over all changes of a rotation.
+pub(super) fn history(backend: &OpenbaoKv, at: &str) -> Result<(), Fault> {
+    let doing = backend.doing("keep pre-images in the history of", at);
+    reaches(backend, at, &doing, backend.reach(at)?)
+}
+
+fn reaches(backend: &OpenbaoKv, at: &str, doing: &str, reach: Reach) -> Result<(), Fault> {
     let metadata = document::path(&backend.layout.mount, "metadata", at);
     if reach.kept_max < KEPT_MIN {
         let why = format!("the document keeps {} of its versions, and a way back needs {KEPT_MIN}", reach.kept_max);

@@ -61,7 +61,7 @@ fn file(root: &Path, pointer: &Pointer, member: &Member, doing: &str) -> Result<
     let named = Facts::none().with_member(member).fill(&pointer.file);
     let named = named.map_err(|missing| Fault::ask_operator(doing, missing))?;
     let format = Format::of(&named).ok_or_else(|| {
-        Fault::ask_operator(doing, format!("`{}` is neither TOML nor JSON by its name", named.escape_debug()))
+        Fault::ask_operator(doing, format!("`{}` is neither TOML, JSON nor YAML by its name", named.escape_debug()))
     })?;
     let mut path = root.to_owned();
     for part in Path::new(&named).components() {

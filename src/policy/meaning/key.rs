@@ -247,6 +247,7 @@ impl<'a> Reader<'a> {
         let to = place.word("to");
         if let Some(name) = keep.to.strip_prefix("age:") {
             let known: Vec<&str> = self.recipients();
+            // Where nobody is named at all, the step that keeps them says so before anything changes.
             if !known.is_empty() && !known.contains(&name) {
                 let message = format!("there are no recipients {}", quote(name));
                 to.complain_with("K005", message, did_you_mean(name, &known));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::envelope::age::Recipient;
 use crate::model::Name;
 use crate::model::Risk;
 use crate::model::Span;
@@ -244,10 +245,13 @@ impl<'a> Reader<'a> {
         for (name, keys) in written {
             let place = place.word(&name);
             for (at, key) in keys.iter().enumerate() {
-                let good = key.starts_with("age1") && key.bytes().all(|b| b.is_ascii_alphanumeric());
-                if !good && !key.starts_with("ssh-") {
-                    let message = format!("{} is not a recipient", quote(key));
-                    place.item(at).complain_with("K004", message, "write a public key of `age` or of OpenSSH");
+                if let Err(why) = key.parse::<Recipient>() {
+                    let message = format!("{} is not a recipient: {why}", quote(key));
+                    place.item(at).complain_with(
+                        "K004",
+                        message,
+                        "write a public key of `age`, as `age-keygen` prints it",
+                    );
                 }
             }
             if let Some(name) = self.name(&place, &name) {
