@@ -12,6 +12,5 @@
 
 mod nico_postgres;
 mod proofs;
-#[expect(dead_code, reason = "every world takes what it needs of the stage")]
 mod stage;
 mod uptrakit;
