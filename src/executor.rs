@@ -14,6 +14,7 @@ mod moving;
 mod pace;
 pub mod people;
 pub mod perform;
+pub mod removal;
 pub mod rewrap;
 pub mod scene;
 pub mod told;

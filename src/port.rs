@@ -7,6 +7,7 @@ pub mod elsewhere;
 pub mod facts;
 pub mod fleet;
 pub mod home;
+pub mod movable;
 pub mod probe;
 pub mod service;
 pub mod store;

@@ -1,5 +1,6 @@
-//! `keyrota journal show | verify | export | recover`: what happened, and whether it still says so.
+//! `keyrota journal show | verify | export | recover | move`: what happened, whether it still says so, and where it is kept.
 
+mod moved;
 mod recover;
 
 use crate::cli::console::Console;
@@ -52,6 +53,12 @@ pub(super) enum Args {
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Move the journal and its plans into another home; the old one opens no more.
+    Move {
+        /// A project file (`keyrota.toml` as it is to be) whose `[home]` is the new one.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
 }
 
 pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<Exit, Fail> {
@@ -60,6 +67,9 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     }
     if let Args::Recover { because, yes } = args {
         return recover::run(folder, because, *yes, console);
+    }
+    if let Args::Move { to } = args {
+        return moved::run(folder, to, console);
     }
     let home = wire::home(folder, &project::settings(folder)?)?;
     match args {
@@ -82,6 +92,7 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
             }
             console.say(&journal.head().to_string());
         }
+        Args::Move { .. } => {}
     }
     Ok(Exit::Done)
 }

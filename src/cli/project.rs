@@ -38,6 +38,14 @@ pub(super) fn settings(folder: &Path) -> Result<Settings, Fail> {
     Ok(meant(folder, &texts)?.project.settings)
 }
 
+/// The settings in another project file.
+pub(super) fn settings_in(file: &Path) -> Result<Settings, Fail> {
+    let cap = u64::try_from(FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    let text = Text::new(file.display().to_string(), disk::read(file, cap)?);
+    let folder = file.parent().unwrap_or(Path::new("."));
+    Ok(meant(folder, &Texts { settings: Some(text), policies: Vec::new() })?.project.settings)
+}
+
 /// A key of the project by its name.
 pub(super) fn key<'a>(project: &'a Project, name: &KeyName) -> Result<(&'a Policy, &'a Key), Fail> {
     let policy = project.policies.iter().find(|policy| policy.name == *name.policy());

@@ -17,6 +17,7 @@ use crate::policy::meant::project::Home;
 use crate::policy::meant::project::Settings;
 use crate::port::clock::Clock;
 use crate::port::home::Home as Port;
+use crate::port::movable::Movable;
 use crate::port::probe::Secrets;
 use crate::probe::clock::Machine;
 use crate::probe::secrets::Revealer;
@@ -63,6 +64,12 @@ pub(super) fn actor(settings: &Settings) -> String {
 
 /// The home of journal, plans and locks.
 pub(super) fn home(folder: &Path, settings: &Settings) -> Result<Box<dyn Port>, Fail> {
+    let home: Box<dyn Port> = movable(folder, settings)?;
+    Ok(home)
+}
+
+/// The same, to be moved.
+pub(super) fn movable(folder: &Path, settings: &Settings) -> Result<Box<dyn Movable>, Fail> {
     match &settings.home {
         Home::Local { path } => Ok(Box::new(Local::new(folder.join(path)))),
         #[cfg(feature = "postgres")]

@@ -5,7 +5,9 @@
 use chrono::TimeDelta;
 
 use crate::digest;
+use crate::executor::removal;
 use crate::fault::Remedy;
+use crate::home::Memory;
 use crate::journal::Clock;
 use crate::journal::Draft;
 use crate::journal::Event;
@@ -15,6 +17,7 @@ use crate::model::Hour;
 use crate::port::home::Home;
 use crate::port::home::Lease;
 use crate::port::home::Trouble;
+use crate::port::movable::Movable;
 
 /// A place for one home, and what a stranger can do to it.
 pub(super) trait World {
@@ -270,4 +273,46 @@ fn plans_are_kept_by_id(world: &dyn World) {
     assert_eq!(why(home.open(&lease).unwrap_err()), Why::OnlyPlans { plans: 2 });
     world.put(Some(&lines), Some(head));
     assert_eq!(other.read().unwrap().count(), head.count);
+}
+
+/// Every home gives its journal away and takes it back; at every instant at most one of the two opens.
+pub(super) fn moves(one: &mut dyn Movable, other: &mut dyn Movable) {
+    let lease = begin(one);
+    let plan = digest::plain(b"a");
+    one.append(&lease, vec![note("a"), note("b")]).unwrap();
+    one.save_plan(&plan, b"a").unwrap();
+    let held = removal::carry(one, other, "lee", hour()).unwrap_err();
+    assert!(held.to_string().contains("kim"), "{held}");
+    drop(lease);
+
+    let moved = removal::carry(one, other, "kim", hour()).unwrap();
+    assert_eq!((moved.head.count, moved.plans), (4, 1));
+    assert_eq!(other.verify(Some(&moved.head)).unwrap().head, moved.head);
+    assert_eq!(other.head().unwrap(), Some(moved.head));
+    assert_eq!(other.plan(&plan).unwrap().unwrap(), b"a");
+    for refused in [one.read().unwrap_err(), one.verify(None).unwrap_err()] {
+        assert!(refused.to_string().contains(&format!("was moved to {}", moved.to)), "{refused}");
+    }
+    let lease = one.lock("kim").unwrap();
+    assert!(one.open(&lease).is_err() && one.append(&lease, vec![note("x")]).is_err());
+    drop(lease);
+    // Twice is once, also after the new home went on.
+    let lease = other.lock("kim").unwrap();
+    let lines = other.open(&lease).unwrap().journal.lines().to_vec();
+    other.append(&lease, vec![note("c")]).unwrap();
+    drop(lease);
+    assert_eq!(removal::carry(one, other, "kim", hour()).unwrap().head, moved.head);
+
+    let back = removal::carry(other, one, "kim", hour()).unwrap();
+    assert_eq!((back.head.count, back.from), (6, moved.to));
+    let journal = one.read().unwrap();
+    assert!(journal.lines().starts_with(&lines) && journal.head() == back.head);
+    assert!(other.read().is_err());
+    // A home that lives takes nothing in.
+    let mut rival = Memory::default();
+    drop(begin(&mut rival));
+    let refused = removal::carry(&mut rival, one, "kim", hour()).unwrap_err();
+    assert!(refused.to_string().contains("holds a journal of its own"), "{refused}");
+    rival.read().unwrap();
+    one.read().unwrap();
 }

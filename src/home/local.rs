@@ -6,6 +6,7 @@
 mod files;
 mod kept;
 mod lock;
+mod moved;
 mod recover;
 #[cfg(test)]
 #[expect(
@@ -83,6 +84,10 @@ impl Local {
         self.folder.join("plans").join(format!("{id}.json"))
     }
 
+    fn moved_path(&self) -> PathBuf {
+        self.folder.join("moved.json")
+    }
+
     /// The head and the journal's file, the head first: a journal only grows, so it is never behind a head read before it.
     fn parts(&self) -> Result<(Option<Head>, Option<File>), Trouble> {
         files::check_folder(&self.folder)?;
@@ -112,6 +117,17 @@ impl Local {
             file.read_to_end(&mut bytes).map_err(|error| self.cannot_read(&error))?;
         }
         Ok(journal::read(bytes, head.as_ref())?)
+    }
+
+    /// Checks what is here, whatever its mark.
+    fn check(&self, witness: Option<&Head>) -> Result<Checked, Trouble> {
+        let (head, journal) = self.parts()?;
+        let heads: Vec<Head> = head.iter().chain(witness).copied().collect();
+        let checked = match journal {
+            Some(file) => journal::verify(BufReader::with_capacity(READ_BYTES, file), &heads),
+            None => journal::verify(io::empty(), &heads),
+        };
+        checked.map_err(|error| self.cannot_read(&error))?.map_err(Trouble::Broken)
     }
 
     fn cannot_read(&self, error: &io::Error) -> Fault {
@@ -159,6 +175,8 @@ impl Home for Local {
         let held = held.ok_or_else(|| Fault::report_bug("open the journal", "the lease is another home's"))?;
         held.check()?;
         disk::sweep(&self.head_path())?;
+        disk::sweep(&self.moved_path())?;
+        self.here()?;
         if self.parts()?.1.is_none() {
             // The head comes first: from here on, a journal that is not there is a lost one, or has not begun.
             disk::write_whole(&self.head_path(), &Head::NONE.to_bytes(), disk::PRIVATE_FILE)?;
@@ -206,18 +224,14 @@ impl Home for Local {
     }
 
     fn read(&self) -> Result<Journal, Trouble> {
+        self.here()?;
         let (head, journal) = self.parts()?;
         self.read_parts(head, journal.as_ref())
     }
 
     fn verify(&self, witness: Option<&Head>) -> Result<Checked, Trouble> {
-        let (head, journal) = self.parts()?;
-        let heads: Vec<Head> = head.iter().chain(witness).copied().collect();
-        let checked = match journal {
-            Some(file) => journal::verify(BufReader::with_capacity(READ_BYTES, file), &heads),
-            None => journal::verify(io::empty(), &heads),
-        };
-        checked.map_err(|error| self.cannot_read(&error))?.map_err(Trouble::Broken)
+        self.here()?;
+        self.check(witness)
     }
 
     fn bytes(&self) -> Result<Option<Vec<u8>>, Fault> {

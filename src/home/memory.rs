@@ -9,6 +9,8 @@ use std::sync::PoisonError;
 use crate::digest;
 use crate::digest::Digest;
 use crate::fault::Fault;
+use crate::home::another_history;
+use crate::home::ends_at;
 use crate::home::not_as_left;
 use crate::home::not_open;
 use crate::journal;
@@ -20,11 +22,13 @@ use crate::journal::Head;
 use crate::journal::Journal;
 use crate::journal::Tail;
 use crate::journal::Why;
+use crate::port::elsewhere::Elsewhere;
 use crate::port::home::Aside;
 use crate::port::home::Home;
 use crate::port::home::Lease;
 use crate::port::home::Ready;
 use crate::port::home::Trouble;
+use crate::port::movable::Movable;
 
 /// A home in memory. A clone is another way into the same home, as another process would have.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +45,7 @@ struct Shared {
     plans: BTreeMap<Digest, Vec<u8>>,
     aside: BTreeMap<String, Vec<u8>>,
     holder: Option<(Arc<()>, String)>,
+    elsewhere: Option<Elsewhere>,
 }
 
 #[derive(Debug, Clone)]
@@ -66,12 +71,26 @@ impl Drop for Held {
 
 impl Shared {
     /// Whether what belongs together is there together.
-    fn whole(&self) -> Result<(), Broken> {
+    fn whole(&self) -> Result<(), Trouble> {
+        self.elsewhere.as_ref().map_or(Ok(()), |mark| Err(mark.refusal()))?;
+        Ok(self.together()?)
+    }
+
+    fn together(&self) -> Result<(), Broken> {
         match (self.head, self.lines.is_empty(), self.plans.len()) {
             (None, false, _) => Err(Broken::of(Why::HeadLost)),
             (None, true, plans) if plans > 0 => Err(Broken::of(Why::OnlyPlans { plans })),
             _ => Ok(()),
         }
+    }
+}
+
+impl Shared {
+    fn check(&self, witness: Option<&Head>) -> Result<Checked, Trouble> {
+        let heads: Vec<Head> = self.head.iter().chain(witness).copied().collect();
+        journal::verify(self.lines.as_slice(), &heads)
+            .map_err(|error| Fault::io("read the journal", &error))?
+            .map_err(Trouble::Broken)
     }
 }
 
@@ -210,10 +229,7 @@ impl Home for Memory {
     fn verify(&self, witness: Option<&Head>) -> Result<Checked, Trouble> {
         let shared = open(&self.shared);
         shared.whole()?;
-        let heads: Vec<Head> = shared.head.iter().chain(witness).copied().collect();
-        journal::verify(shared.lines.as_slice(), &heads)
-            .map_err(|error| Fault::io("read the journal", &error))?
-            .map_err(Trouble::Broken)
+        shared.check(witness)
     }
 
     fn save_plan(&mut self, id: &Digest, bytes: &[u8]) -> Result<(), Fault> {
@@ -231,6 +247,37 @@ impl Home for Memory {
 
     fn plans(&self) -> Result<Vec<Digest>, Fault> {
         Ok(open(&self.shared).plans.keys().copied().collect())
+    }
+}
+
+impl Movable for Memory {
+    fn place(&self) -> Result<String, Fault> {
+        Ok(format!("memory at {:p}", Arc::as_ptr(&self.shared)))
+    }
+
+    fn elsewhere(&self) -> Result<Option<Elsewhere>, Fault> {
+        Ok(open(&self.shared).elsewhere.clone())
+    }
+
+    fn mark(&mut self, _: &Lease, mark: Option<&Elsewhere>) -> Result<(), Fault> {
+        self.kept = None;
+        open(&self.shared).elsewhere = mark.cloned();
+        Ok(())
+    }
+
+    fn take_in(&mut self, _: &Lease, journal: &Journal) -> Result<(), Trouble> {
+        let mut shared = open(&self.shared);
+        if !journal.lines().starts_with(&shared.lines) {
+            return Err(another_history().into());
+        }
+        shared.lines = journal.lines().to_vec();
+        shared.synced = shared.lines.len();
+        shared.head = Some(journal.head());
+        Ok(())
+    }
+
+    fn ends_at(&self, head: &Head) -> Result<(), Trouble> {
+        ends_at(&open(&self.shared).check(Some(head))?, head)
     }
 }
 
@@ -265,6 +312,11 @@ mod tests {
     #[test]
     fn holds_the_contract() {
         contract::holds(&|| Box::new(Memory::default()));
+    }
+
+    #[test]
+    fn a_journal_moves_there_and_back_and_is_the_same() {
+        contract::moves(&mut Memory::default(), &mut Memory::default());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod ground;
 mod lease;
 mod lines;
+mod moved;
 mod row;
 #[cfg(test)]
 #[expect(
@@ -96,13 +97,19 @@ impl Postgres {
         Ok(ground::is_laid(&mut session, &self.name)?.then_some(session))
     }
 
-    /// The row before the lines: a journal only grows, so it is never behind a row that was read before it.
+    /// The row and the lines, where the journal is here.
     fn parts(&self) -> Result<Option<(State, Lines)>, Trouble> {
         let Some(mut session) = self.laid()? else { return Ok(None) };
+        State::look(&mut session, &self.schema)?.here()?;
+        self.whole()
+    }
+
+    /// The row before the lines: a journal only grows, so it is never behind a row that was read before it.
+    fn whole(&self) -> Result<Option<(State, Lines)>, Trouble> {
+        let Some(mut session) = self.laid()? else { return Ok(None) };
         let state = State::look(&mut session, &self.schema)?;
-        state.here()?;
         if state.sealed.is_none() {
-            let begun = if state.end == Head::NONE { self.any_line(&mut session)? } else { true };
+            let begun = state.end != Head::NONE || self.any_line(&mut session)?;
             match (begun, self.plans()?.len()) {
                 (true, _) => return Err(Broken::of(Why::HeadLost).into()),
                 // A plan is kept only once the journal has begun.
@@ -205,6 +212,19 @@ fn heads(state: &State) -> Vec<Head> {
     state.sealed.into_iter().chain([state.end]).collect()
 }
 
+fn check(parts: Option<(State, Lines)>, witness: Option<&Head>) -> Result<Checked, Trouble> {
+    let (mut all, lines) = match parts {
+        Some((state, lines)) => (heads(&state), Some(lines)),
+        None => (Vec::new(), None),
+    };
+    all.extend(witness);
+    let checked = match lines {
+        None => journal::verify(io::empty(), &all).map_err(|error| Fault::io("read the journal", &error).into()),
+        Some(mut lines) => journal::verify(&mut lines, &all).map_err(|error| cannot_read(&mut lines, &error)),
+    };
+    checked.and_then(|checked| checked.map_err(Trouble::Broken))
+}
+
 fn cannot_read(lines: &mut Lines, error: &io::Error) -> Trouble {
     lines.fault.take().unwrap_or_else(|| Fault::io("read the journal", error)).into()
 }
@@ -269,16 +289,7 @@ impl Home for Postgres {
     }
 
     fn verify(&self, witness: Option<&Head>) -> Result<Checked, Trouble> {
-        let (mut all, lines) = match self.parts()? {
-            Some((state, lines)) => (heads(&state), Some(lines)),
-            None => (Vec::new(), None),
-        };
-        all.extend(witness);
-        let checked = match lines {
-            None => journal::verify(io::empty(), &all).map_err(|error| Fault::io("read the journal", &error).into()),
-            Some(mut lines) => journal::verify(&mut lines, &all).map_err(|error| cannot_read(&mut lines, &error)),
-        };
-        checked.and_then(|checked| checked.map_err(Trouble::Broken))
+        check(self.parts()?, witness)
     }
 
     fn save_plan(&mut self, id: &Digest, bytes: &[u8]) -> Result<(), Fault> {

@@ -17,14 +17,14 @@ use crate::server::Database;
 use crate::server::fresh;
 
 /// A key, its table, and as many machines as come by: each has the policies and nothing else.
-struct Site {
+pub(crate) struct Site {
     place: TempDir,
     pub(crate) database: Database,
     url: String,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
         let database = Database::new("");
         let site = Self { url: database.url().to_owned(), place, database };
@@ -35,15 +35,20 @@ impl Site {
         site
     }
 
+    /// The server's `host:port`.
+    pub(crate) fn address(&self) -> String {
+        self.database.url().split_once('@').unwrap().1.split_once('/').unwrap().0.to_owned()
+    }
+
     /// Reached by another address from here on.
-    fn by(mut self, url: String) -> Self {
+    pub(crate) fn by(mut self, url: String) -> Self {
         self.url = url;
         self
     }
 
     /// A fresh machine: policies, a project that names the home, and nothing that a run before it left. Key folders know the
     /// project's folder, so it is always the same one.
-    fn machine(&self) -> Machine<'_> {
+    pub(crate) fn machine(&self) -> Machine<'_> {
         let at = self.place.path().join("machine");
         fs::remove_dir_all(&at).ok();
         let policies = at.join("policies");
@@ -67,47 +72,47 @@ impl Site {
     }
 
     /// As if a minute had passed on the server: a lease that nobody renews is over.
-    fn a_minute_passes(&self) {
+    pub(crate) fn a_minute_passes(&self) {
         let late = "UPDATE keyrota.home SET expires = clock_timestamp() - interval '1 second'";
         self.database.connect().batch_execute(late).unwrap();
     }
 
     /// The journal's lines as they lie in the table.
-    fn lines(&self) -> Vec<u8> {
+    pub(crate) fn lines(&self) -> Vec<u8> {
         let rows = self.database.connect().query("SELECT bytes FROM keyrota.line ORDER BY n", &[]).unwrap();
         rows.iter().flat_map(|row| row.get::<_, Vec<u8>>(0)).collect()
     }
 }
 
-struct Machine<'a> {
+pub(crate) struct Machine<'a> {
     site: &'a Site,
-    at: std::path::PathBuf,
+    pub(crate) at: std::path::PathBuf,
 }
 
 impl Machine<'_> {
-    fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyrota"));
         command.current_dir(&self.at).env("HOME_DB", &self.site.url).env("USER", "kim").args(words);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    fn run(&self, words: &[&str]) -> (Option<i32>, String) {
+    pub(crate) fn run(&self, words: &[&str]) -> (Option<i32>, String) {
         said(&self.command(words).output().unwrap())
     }
 
-    fn done(&self, words: &[&str]) -> String {
+    pub(crate) fn done(&self, words: &[&str]) -> String {
         let (code, said) = self.run(words);
         assert_eq!(code, Some(0), "{words:?}: {said}");
         said
     }
 
-    fn spawn(&self, words: &[&str]) -> Child {
+    pub(crate) fn spawn(&self, words: &[&str]) -> Child {
         self.command(words).spawn().unwrap()
     }
 
     /// Goes on through every gate.
-    fn to_the_end(&self) {
+    pub(crate) fn to_the_end(&self) {
         let since = Instant::now();
         while !self.done(&["apply"]).contains("No run is open") {
             assert!(since.elapsed() < Duration::from_secs(90), "it does not end");
@@ -116,7 +121,7 @@ impl Machine<'_> {
     }
 }
 
-fn said(output: &Output) -> (Option<i32>, String) {
+pub(crate) fn said(output: &Output) -> (Option<i32>, String) {
     let text = [output.stdout.clone(), output.stderr.clone()].concat();
     (output.status.code(), String::from_utf8(text).unwrap())
 }
@@ -211,9 +216,8 @@ fn no_key_in(site: &Site) {
 #[test]
 fn killed_at_every_message_and_gone_on_with_from_another_machine() {
     let base = Site::new();
-    let address = base.url.split_once('@').unwrap().1.split_once('/').unwrap().0.to_owned();
-    let proxy = Proxy::new(&address);
-    let url = base.url.replace(&address, &format!("127.0.0.1:{}", proxy.port()));
+    let proxy = Proxy::new(&base.address());
+    let url = base.url.replace(&base.address(), &format!("127.0.0.1:{}", proxy.port()));
     let site = base.by(url);
     let plan = site.plan();
     let words = ["apply", plan.as_str()];
@@ -255,9 +259,8 @@ fn killed_at_every_message_and_gone_on_with_from_another_machine() {
 #[test]
 fn a_wire_that_is_cut_at_any_message_costs_nothing() {
     let base = Site::new();
-    let address = base.url.split_once('@').unwrap().1.split_once('/').unwrap().0.to_owned();
-    let proxy = Proxy::new(&address);
-    let url = base.url.replace(&address, &format!("127.0.0.1:{}", proxy.port()));
+    let proxy = Proxy::new(&base.address());
+    let url = base.url.replace(&base.address(), &format!("127.0.0.1:{}", proxy.port()));
     let site = base.by(url);
     let machine = site.machine();
     let (mut cuts, mut number) = (0, 0_u64);

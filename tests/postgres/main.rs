@@ -13,6 +13,7 @@
 #[path = "../support/canary.rs"]
 mod canary;
 mod home;
+mod moved;
 mod proxy;
 mod refused;
 mod rivals;

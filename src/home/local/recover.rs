@@ -46,6 +46,8 @@ impl Local {
         let held = lease.kept::<Held>().filter(|held| held.is_at(&self.lock_path()));
         let held = held.ok_or_else(|| Fault::report_bug("begin a new journal", "the lease is another home's"))?;
         held.check()?;
+        // What was moved away is not lost.
+        self.here()?;
         let left = self.left()?;
         if let Some(head) = begun(&left) {
             // An earlier attempt came as far as the new journal, and not to its head.

@@ -10,6 +10,7 @@ use postgres::NoTls;
 
 use super::Postgres;
 use crate::fault::Fault;
+use crate::home::Local;
 use crate::home::contract;
 use crate::home::contract::World;
 use crate::home::contract::note;
@@ -165,6 +166,12 @@ fn a_line_that_is_taken_away_or_changed_is_found_without_a_sealed_head() {
     assert!(home.read().unwrap_err().to_string().contains("the journal was cut"));
     assert!(home.verify(None).is_err());
     assert!(home.append(&lease, vec![note("c")]).is_err());
+}
+
+#[test]
+fn a_journal_moves_there_and_back_and_is_the_same() {
+    let (schema, folder) = (Schema::new(), tempfile::tempdir().unwrap());
+    contract::moves(&mut Local::new(folder.path().join(".keyrota")), &mut schema.postgres());
 }
 
 #[test]
