@@ -1,4 +1,6 @@
-//! The steps that are ready, performed: their intents in one write, then one act after the other.
+//! The steps that are ready, performed: their intents in one write and one sync, then one act after the other, then their
+//! outcomes in one sync. An outcome is written as soon as it is known; a power cut may take it, and then the next attempt looks
+//! whether the act took, as after a crash between the two.
 //! Never here: deciding which steps are ready.
 
 use crate::course::facts::in_time;
@@ -54,6 +56,7 @@ pub(super) fn perform_all(
         begun.extend(begin(executor, names, standing, &ready, &mut intents, attempt)?);
     }
     executor.desk.say(intents)?;
+    let mut sealed = false;
     for (number, begun) in begun.into_iter().enumerate() {
         if executor.stop.load(Ordering::SeqCst) {
             break;
@@ -62,11 +65,16 @@ pub(super) fn perform_all(
         if number > 0 && !begun.took && !is_in_time(executor, names, standing, begun.place) {
             continue;
         }
+        // All their intents are written: one head has seen them all.
+        if begun.scene.step.risk != Risk::Safe && !sealed {
+            executor.desk.seal()?;
+            sealed = true;
+        }
         if !act(executor, begun, attempt)? {
             break;
         }
     }
-    Ok(())
+    executor.desk.sync()
 }
 
 fn is_in_time(executor: &Executor<'_, '_>, names: &[Vec<String>], standing: &Standing, (at, index): Place) -> bool {
@@ -125,15 +133,12 @@ fn waited(step: &StepName, gate: &Gate) -> Event {
 /// Acts, and writes the outcome down. Says whether the next act may follow.
 fn act(executor: &mut Executor<'_, '_>, begun: Begun<'_>, this: &mut Attempt) -> Result<bool, Fault> {
     let Begun { place, scene, chosen, step, attempt, .. } = begun;
-    if scene.step.risk != Risk::Safe {
-        executor.desk.seal()?;
-    }
     let title = told(Some(scene.planned), &scene.step.part);
     executor.screen.tell(&Told::Begins { step: step.as_str(), part: &scene.step.part, title: &title });
     match perform::act(executor, &scene, &step, chosen)? {
         Outcome::Done { facts, change } => {
             let done = Event::Done { step: step.clone(), attempt, facts: facts.clone(), change, undone: Vec::new() };
-            executor.desk.say(vec![done])?;
+            executor.desk.jot(vec![done])?;
             executor.screen.tell(&Told::Done {
                 step: step.as_str(),
                 part: &scene.step.part,
@@ -144,7 +149,7 @@ fn act(executor: &mut Executor<'_, '_>, begun: Begun<'_>, this: &mut Attempt) ->
         Outcome::Stopped => return Ok(false),
         Outcome::Late(fault) => undo::found_late(executor, (place, &scene, &step, attempt), fault, this)?,
         Outcome::Failed(fault) => {
-            executor.desk.say(vec![Event::Failed { step: step.clone(), attempt, fault: fault.clone() }])?;
+            executor.desk.jot(vec![Event::Failed { step: step.clone(), attempt, fault: fault.clone() }])?;
             executor.screen.tell(&Told::Failed { step: step.as_str(), fault: &fault });
             this.failed.insert(place, fault);
         }

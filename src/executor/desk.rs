@@ -134,6 +134,14 @@ impl<'a> Desk<'a> {
         self.write(events, false)
     }
 
+    /// Makes sure that everything that was jotted survives a power cut.
+    ///
+    /// # Errors
+    /// As [`Desk::say`].
+    pub fn sync(&mut self) -> Result<(), Fault> {
+        self.home.append(&self.lease, Vec::new()).map(drop)
+    }
+
     fn write(&mut self, events: Vec<Event>, durable: bool) -> Result<(), Fault> {
         if events.is_empty() {
             return Ok(());
