@@ -10,6 +10,7 @@
     reason = "a test may stop at the first surprise and makes its world itself"
 )]
 
+mod nico;
 mod nico_postgres;
 mod proofs;
 mod stage;

@@ -101,6 +101,11 @@ impl Stage {
         Actor { child, log }
     }
 
+    /// Gives a command what everything on this stage finds in its environment.
+    pub(crate) fn lend(&self, command: &mut Command) {
+        command.env_clear().envs(&*self.environment.borrow());
+    }
+
     /// The command of the program, for those who want to kill it.
     pub(crate) fn keyrota(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyrota"));

@@ -1,0 +1,145 @@
+//! The site: two instances behind one address, tenants, a database, the operator's three commands.
+
+use crate::stage::Actor;
+use crate::stage::Said;
+use crate::stage::Stage;
+use crate::stage::port;
+use crate::stage::python;
+use crate::stage::server;
+use crate::stage::until;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const MEMBERS: [&str; 2] = ["nico-api-0", "nico-api-1"];
+
+pub(crate) struct Site {
+    pub(crate) stage: Stage,
+    actors: Vec<Actor>,
+    pub(crate) front: u16,
+    pub(crate) ports: [u16; 2],
+}
+
+const REFRESH: &str = r#"#!/bin/sh
+set -e
+umask 077
+cp site/secrets.json "site/$1/secrets.new"
+mv "site/$1/secrets.new" "site/$1/secrets.json"
+echo "refreshed $1" >>logs/commands.log
+"#;
+
+const RESTART: &str = r#"#!/bin/sh
+set -e
+beat=$(cut -d' ' -f1 "site/$1/started")
+kill -HUP "$(cut -d' ' -f2 "site/$1/started")"
+tries=0
+until [ "$(cut -d' ' -f1 "site/$1/started")" != "$beat" ]; do
+  tries=$((tries + 1))
+  [ "$tries" -lt 600 ] || { echo "$1 does not come back"; exit 1; }
+  sleep 0.05
+done
+echo "restarted $1" >>logs/commands.log
+"#;
+
+const HEALTHY: &str = r#"#!/bin/sh
+kill -0 "$(cut -d' ' -f2 "site/$1/started")"
+"#;
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        let stage = Stage::new();
+        stage.script("site/refresh-credentials", REFRESH);
+        stage.script("site/restart", RESTART);
+        stage.script("site/healthy", HEALTHY);
+        let allow =
+            "[commands]\nallow = [\"site/refresh-credentials\", \"site/restart\", \"site/healthy\", \"grep\"]\n";
+        stage.write("keyrota.toml", allow);
+        stage.set("NICO_SERVER", &server("KEYROTA_TEST_POSTGRES"));
+        let mut site = Self { stage, actors: Vec::new(), front: port(), ports: [port(), port()] };
+        let own = site.script("build.py", &MEMBERS);
+        // The project's folder and those with keys are the operator's alone.
+        Command::new("chmod").args(["700", "site", "."]).current_dir(site.stage.at()).status().unwrap();
+        site.stage.set("NICO_DB", own.trim());
+        site.stage.set("NICO_ENDPOINT", &format!("https://127.0.0.1:{}", site.front));
+        for (name, port) in MEMBERS.iter().zip(site.ports) {
+            let actor = site.stage.start(name, "nico_service/api.py", &[name, &port.to_string()]);
+            site.actors.push(actor);
+        }
+        let ports: Vec<String> = [site.front, site.ports[0], site.ports[1]].iter().map(u16::to_string).collect();
+        let words: Vec<&str> = ports.iter().map(String::as_str).collect();
+        let balancer = site.stage.start("balancer", "nico_service/balancer.py", &words);
+        balancer.until("balancing");
+        for actor in &site.actors {
+            actor.until("started with kv1");
+        }
+        site.actors.push(balancer);
+        site
+    }
+
+    /// The policy as it stands in `policies/`, with waits of seconds; `more` changes it further.
+    pub(crate) fn policy(&self, name: &str, more: &[(&str, &str)]) {
+        let mut replaced = vec![
+            ("\"systemctl\", \"restart\"", "\"site/restart\""),
+            ("in_flight = \"1m\"", "in_flight = \"2s\""),
+            ("destroy_after = \"7d\"", "destroy_after = \"1s\""),
+            ("pre_images = { to = \"age:ops\", keep = \"30d\" }\n", ""),
+        ];
+        replaced.extend(more);
+        self.stage.policy(name, &replaced);
+    }
+
+    pub(crate) fn script(&self, name: &str, words: &[&str]) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worlds/python/nico_service").join(name);
+        let mut command = Command::new(python());
+        command.arg(script).args(words).current_dir(self.stage.at());
+        self.stage.lend(&mut command);
+        let output = command.output().unwrap();
+        let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert!(output.status.success(), "{name} {words:?}: {out}{err}");
+        out
+    }
+
+    /// How many values are under which key, all of them opened by another library.
+    pub(crate) fn check(&self, words: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.script("check.py", words)).unwrap()
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.stage.at().join(name)).unwrap()
+    }
+
+    /// Draws what is due; it must be something.
+    pub(crate) fn plan(&self, words: &[&str]) -> String {
+        let said = self.stage.run(&[&["plan", "-o", "plan.json", "--exit-code"], words].concat());
+        assert_eq!(said.code, Some(2), "{}\n{}", said.out, said.err);
+        said.out
+    }
+
+    /// Applies until nothing holds it back any more; gates are waited for by being asked again.
+    pub(crate) fn finish(&self, words: &[&str]) -> Said {
+        for _ in 0..60 {
+            let said = self.stage.run(&[&["apply", "--exit-code"], words].concat());
+            match said.code {
+                Some(3) => std::thread::sleep(std::time::Duration::from_millis(700)),
+                _ => return said,
+            }
+        }
+        panic!("it waits for ever");
+    }
+
+    pub(crate) fn finished(&self, words: &[&str]) -> String {
+        let said = self.finish(words);
+        assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
+        said.out + &said.err
+    }
+
+    pub(crate) fn restart(&self, member: &str) {
+        let status = Command::new("site/restart").arg(member).current_dir(self.stage.at()).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Waits until the instance at this place of the list has written this.
+    pub(crate) fn saw(&self, member: usize, sight: &str) {
+        until(sight, || self.actors[member].said().contains(sight));
+    }
+}
