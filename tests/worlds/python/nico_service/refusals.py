@@ -33,7 +33,7 @@ def ask(method="ReencryptTenantIdentitySecrets", who="admin", port=OWN_PORT, **w
     trust = grpc.ssl_channel_credentials((SITE / "ca.pem").read_bytes(), *pair)
     kind = forge_pb2.ReencryptTenantIdentitySecretsRequest if method.startswith("Re") else forge_pb2.TenantRequest
     with grpc.secure_channel(f"127.0.0.1:{port}", trust) as channel:
-        return getattr(forge_pb2_grpc.ForgeStub(channel), method)(kind(**words), timeout=10)
+        return getattr(forge_pb2_grpc.ForgeStub(channel), method)(kind(**words), timeout=60)
 
 
 def refused(what, code, **words):

@@ -30,7 +30,7 @@ while True:
         with grpc.secure_channel(f"127.0.0.1:{sys.argv[1]}", trust) as channel:
             forge = forge_pb2_grpc.ForgeStub(channel)
             call = forge.RotateSigningKey if count % 10 == 9 else forge.IssueToken
-            call(request, timeout=10)
+            call(request, timeout=60)
         count += 1
         if count % 20 == 0:
             print(f"served {count}", flush=True)
