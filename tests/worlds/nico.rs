@@ -71,3 +71,42 @@ fn an_unreadable_row_is_named_and_a_late_write_is_found() {
     let shown = site.stage.done(&["journal", "show"]);
     assert!(shown.contains("ahead again"), "{shown}");
 }
+
+#[test]
+fn a_roll_out_goes_scope_by_scope_and_stops_at_one_that_is_not_there() {
+    let site = Site::new();
+    site.policy("nico.toml", &[("values = []", "values = [\"org-two\", \"org-nobody\"]")]);
+    site.plan(&[]);
+    let said = site.finish(&["plan.json"]);
+    assert_eq!(said.code, Some(1), "{}\n{}", said.out, said.err);
+    let told = said.out + &said.err;
+    assert!(told.contains("organization org-nobody has no identity") && told.contains("`scope.values`"), "{told}");
+    assert_eq!(site.check(&[])["under"], json!({ "kv1": 69, "kv2": 3 }), "the first scope is moved, the rest is not");
+    let shown = site.stage.done(&["journal", "show"]);
+    assert!(shown.contains("only `org-two`"), "{shown}");
+    // It is a mistake of the policy: the run is given up, and another plan goes on from there.
+    site.stage.done(&["cancel", &site.run()]);
+    site.policy("nico.toml", &[("values = []", "values = [\"org-two\", \"org-one\"]")]);
+    site.plan(&[]);
+    site.finished(&["plan.json"]);
+    assert_eq!(site.check(&[])["bad"], json!([]));
+    assert_eq!(site.check(&[])["under"].as_object().unwrap().len(), 1);
+}
+
+#[test]
+fn a_pointer_that_was_moved_by_hand_ends_in_a_rewrap_only_plan_and_back_again() {
+    let site = Site::new();
+    site.policy("nico.toml", &[]);
+    site.script("check.py", &["--save", "was.json"]);
+    site.plan(&[]);
+    site.finished(&["plan.json"]);
+    assert_eq!(site.check(&["--was", "was.json"])["under"], json!({ "kv2": 72 }));
+    // Somebody points back: both keys stay, and the values follow.
+    let config = site.read("site/carbide.toml");
+    site.stage.write("site/carbide.toml", &config.replace("\"kv2\"", "\"kv1\""));
+    let drawn = site.plan(&[]);
+    assert!(!drawn.contains("make the new version") && drawn.contains("let the service move its values"), "{drawn}");
+    site.finished(&["plan.json"]);
+    assert_eq!(site.check(&["--was", "was.json"])["under"], json!({ "kv1": 72 }));
+    assert!(site.read("site/secrets.json").contains("\"kv2\""));
+}

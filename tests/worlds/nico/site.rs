@@ -133,6 +133,15 @@ impl Site {
         said.out + &said.err
     }
 
+    /// The run that was opened last.
+    pub(crate) fn run(&self) -> String {
+        let journal = self.read(".keyrota/journal.jsonl");
+        let opened = journal.lines().filter(|line| line.contains("\"run-opened\"")).next_back().unwrap();
+        let entry: serde_json::Value = serde_json::from_str(opened).unwrap();
+        let run = entry.pointer("/event/run").or_else(|| entry.get("run")).and_then(serde_json::Value::as_str);
+        run.unwrap_or_else(|| panic!("{opened}")).to_owned()
+    }
+
     pub(crate) fn restart(&self, member: &str) {
         let status = Command::new("site/restart").arg(member).current_dir(self.stage.at()).status();
         assert!(status.unwrap().success());
