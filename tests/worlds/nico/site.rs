@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+pub(crate) const KEY: &str = "nico/machine-identity";
 const MEMBERS: [&str; 2] = ["nico-api-0", "nico-api-1"];
 
 pub(crate) struct Site {
@@ -131,6 +132,47 @@ impl Site {
         let said = self.finish(words);
         assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
         said.out + &said.err
+    }
+
+    /// Kills the program after the first line that it writes into the journal, then after the second of the next attempt, and so
+    /// on to the seventh: each step dies between its intent and its outcome, and so does each call of the service.
+    pub(crate) fn finish_killed_at_every_line(&self, plan: &str) -> usize {
+        let lines =
+            || fs::read_to_string(self.stage.at().join(".keyrota/journal.jsonl")).map_or(0, |t| t.lines().count());
+        let mut kills = 0;
+        loop {
+            let before = lines();
+            let mut child = self.stage.keyrota(&["apply", plan, "--exit-code"]).spawn().unwrap();
+            let ended = loop {
+                match child.try_wait().unwrap() {
+                    Some(status) => break Some(status),
+                    None if lines() > before + kills % 7 => break None,
+                    None => std::thread::sleep(std::time::Duration::from_millis(1)),
+                }
+            };
+            match ended.map(|status| status.code()) {
+                None => {
+                    child.kill().unwrap();
+                    kills += 1;
+                }
+                Some(Some(0)) => return kills,
+                Some(Some(3)) => std::thread::sleep(std::time::Duration::from_millis(500)),
+                Some(code) => {
+                    let output = child.wait_with_output().unwrap();
+                    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                    // It may have been killed after its last line.
+                    if said.contains("this plan was carried out") {
+                        return kills;
+                    }
+                    // A child of the one that was killed may hold its lock for a moment.
+                    assert!(said.contains("(process"), "exit {code:?} after {kills} kills: {said}");
+                    std::thread::sleep(std::time::Duration::from_millis(100));
+                    continue;
+                }
+            }
+            child.wait().unwrap();
+            assert!(kills < 200, "it does not get on");
+        }
     }
 
     /// The run that was opened last.
