@@ -178,7 +178,7 @@ impl Site {
     /// The run that was opened last.
     pub(crate) fn run(&self) -> String {
         let journal = self.read(".keyrota/journal.jsonl");
-        let opened = journal.lines().filter(|line| line.contains("\"run-opened\"")).next_back().unwrap();
+        let opened = journal.lines().rfind(|line| line.contains("\"run-opened\"")).unwrap();
         let entry: serde_json::Value = serde_json::from_str(opened).unwrap();
         let run = entry.pointer("/event/run").or_else(|| entry.get("run")).and_then(serde_json::Value::as_str);
         run.unwrap_or_else(|| panic!("{opened}")).to_owned()
