@@ -9,3 +9,5 @@ mod id;
 pub mod memory;
 #[cfg(feature = "openbao")]
 pub mod openbao_kv;
+#[cfg(feature = "openbao")]
+pub mod openbao_transit;

@@ -40,6 +40,8 @@ pub(super) const BUILT: [&str; BUILT_COUNT] = [
     "postgres",
     #[cfg(feature = "openbao")]
     "openbao-kv",
+    #[cfg(feature = "openbao")]
+    "openbao-transit",
     #[cfg(feature = "grpc")]
     "grpc",
 ];
@@ -47,7 +49,7 @@ pub(super) const BUILT: [&str; BUILT_COUNT] = [
 const BUILT_COUNT: usize = 4
     + cfg!(feature = "http") as usize
     + cfg!(feature = "postgres") as usize
-    + cfg!(feature = "openbao") as usize
+    + 2 * cfg!(feature = "openbao") as usize
     + cfg!(feature = "grpc") as usize;
 
 /// The value of an environment variable.

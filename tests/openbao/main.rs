@@ -21,3 +21,4 @@ mod scene;
 mod second;
 mod sentences;
 mod server;
+mod transit;

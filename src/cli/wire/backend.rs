@@ -6,6 +6,8 @@ use crate::backend::file::KeyFiles;
 use crate::backend::openbao_kv::Layout;
 #[cfg(feature = "openbao")]
 use crate::backend::openbao_kv::OpenbaoKv;
+#[cfg(feature = "openbao")]
+use crate::backend::openbao_transit::OpenbaoTransit;
 use crate::fault::Fault;
 use crate::model::Name;
 #[cfg(feature = "openbao")]
@@ -42,6 +44,13 @@ pub(super) fn backend(
             let layout =
                 Layout { mount, versions, alongside, current: current.clone(), set: set.clone(), id: id.clone() };
             Some(Box::new(OpenbaoKv::new(name.as_str(), client, layout)?))
+        }
+        #[cfg(feature = "openbao")]
+        Meant::OpenbaoTransit { addr, auth, tls, namespace, mount } => {
+            let shown = format!("backend `{name}`");
+            let secrets = Arc::clone(secrets);
+            let client = Client::new(&shown, addr, namespace.as_deref(), tls.as_ref(), auth, secrets)?;
+            Some(Box::new(OpenbaoTransit::new(name.as_str(), client, mount)))
         }
         _ => None,
     })
