@@ -15,6 +15,7 @@ mod failing;
 mod fitting;
 mod kv;
 mod login;
+mod page;
 mod proxy;
 mod races;
 mod scene;

@@ -12,6 +12,7 @@
 
 mod nico;
 mod nico_postgres;
+mod nvcf;
 mod proofs;
 mod stage;
 mod uptrakit;
