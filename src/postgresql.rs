@@ -29,6 +29,7 @@ use crate::policy::meant::Tls;
 use crate::port::probe::Secrets;
 use crate::tls;
 
+pub(crate) use self::ident::literal;
 pub(crate) use self::ident::quote;
 
 /// How long a connection may take to come about.
@@ -38,7 +39,7 @@ const SILENT: Duration = Duration::from_secs(30);
 /// How often a question is asked anew after its connection was lost or another transaction was in the way.
 pub(crate) const ASKED_MAX: u32 = 5;
 /// How many connections wait for the next question.
-const KEPT: usize = 4;
+const KEPT: usize = 6;
 /// What holds in each of our transactions: nobody waits for us for long, and what is committed is on the disk.
 const LIMITS: &str =
     "SET LOCAL lock_timeout = '10s'; SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = ";
@@ -181,9 +182,19 @@ impl Session {
         &mut self,
         doing: &str,
         within: Duration,
+        work: impl FnMut(&mut Client) -> Result<T, postgres::Error>,
+    ) -> Result<T, Fault> {
+        self.planned(doing, (within, ""), work)
+    }
+
+    /// The same, with settings for the server's planner that hold in this transaction.
+    pub(crate) fn planned<T>(
+        &mut self,
+        doing: &str,
+        (within, plan): (Duration, &str),
         mut work: impl FnMut(&mut Client) -> Result<T, postgres::Error>,
     ) -> Result<T, Fault> {
-        let begin = begin(within);
+        let begin = begin(within, plan);
         self.patiently(doing, |client| {
             client.batch_execute(&begin)?;
             let done = work(client);
@@ -221,7 +232,7 @@ impl Session {
 
     /// Begins a transaction that is not repeated by us.
     pub(crate) fn begin(&mut self, doing: &str, within: Duration) -> Result<(), Fault> {
-        let begun = self.client()?.batch_execute(&begin(within));
+        let begun = self.client()?.batch_execute(&begin(within, ""));
         begun.map_err(|error| self.fault(doing, &error))
     }
 
@@ -252,8 +263,8 @@ impl Drop for Session {
     }
 }
 
-fn begin(within: Duration) -> String {
-    format!("BEGIN; {LIMITS}{}", within.as_millis())
+fn begin(within: Duration, plan: &str) -> String {
+    format!("BEGIN; {LIMITS}{}; {plan}", within.as_millis())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! version it names, sealed under the new one, opened again and compared, and only then replaced by compare-and-set. What does
 //! not open is named and left alone. Never here: the journal, the hour, waiting; they are the caller's, between two chunks.
 
+mod hands;
 mod judge;
 mod lanes;
 mod ring;
@@ -37,6 +38,8 @@ use crate::port::store::page::ROWS_PER_PAGE_MAX;
 const ROUNDS_MAX: u32 = 100;
 /// So many rounds in a row may move nothing and yet lose every race.
 const STALLED_ROUNDS_MAX: u32 = 3;
+/// So many connections keep a server busy while others of them wait for its disk.
+const WRITERS: usize = 4;
 /// When so many values do not open, the key is wrong, not the values.
 pub const QUARANTINED_MAX: u64 = 100_000;
 
@@ -53,6 +56,8 @@ pub struct Job {
     pub rows_per_chunk: usize,
     /// How many threads open and seal.
     pub threads: usize,
+    /// How many pages may be written at once, where the store can.
+    pub writers: usize,
 }
 
 /// What one round did.
@@ -110,7 +115,7 @@ impl Job {
     #[must_use]
     pub fn new(blocks: Vec<Block>, target: VersionId) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
-        Self { blocks, target, atomic: false, rows_per_chunk: ROWS_PER_PAGE_MAX, threads }
+        Self { blocks, target, atomic: false, rows_per_chunk: ROWS_PER_PAGE_MAX, threads, writers: WRITERS }
     }
 
     /// Whether it can be done at all; writes nothing. Whoever alone can open and seal shows with a probe that it does.
@@ -153,10 +158,27 @@ pub fn run(store: &dyn Store, job: &Job, ring: &Ring, watch: &mut dyn Watch) -> 
     } else {
         until_clean(store, job, ring, watch, &mut outcome)?;
     }
-    if !outcome.last.stopped {
+    if !outcome.last.stopped && outcome.census.is_empty() {
         outcome.census = recount(store, job, ring)?;
     }
     Ok(outcome)
+}
+
+/// The census that closes a rewrap. Where every value names its version beside itself, a count by version asks of every row what
+/// another walk would ask: where it finds nothing but the target, that walk would move nothing.
+fn closing(store: &dyn Store, job: &Job) -> Result<Option<Vec<Census>>, Fault> {
+    let mut all = Vec::new();
+    for block in &job.blocks {
+        if block.version_beside().is_none() {
+            return Ok(None);
+        }
+        let census = store.census(block)?;
+        if !census.exact || census.total() != census.of(&job.target) {
+            return Ok(None);
+        }
+        all.push(census);
+    }
+    Ok(Some(all))
 }
 
 fn until_clean(
@@ -172,6 +194,16 @@ fn until_clean(
         outcome.last = round::round(store, job, ring, outcome.rounds, watch)?;
         outcome.moved = outcome.moved.saturating_add(outcome.last.moved);
         if outcome.last.stopped || outcome.last.is_clean() {
+            return Ok(());
+        }
+        if outcome.last.lost == 0
+            && outcome.last.quarantined == 0
+            && let Some(census) = closing(store, job)?
+        {
+            let there = census.iter().fold(0, |sum: u64, one| sum.saturating_add(one.total()));
+            outcome.rounds = outcome.rounds.saturating_add(1);
+            outcome.last = Round { seen: there, there, ..Round::default() };
+            outcome.census = census;
             return Ok(());
         }
         stalled = if outcome.last.moved == 0 { stalled.saturating_add(1) } else { 0 };

@@ -97,6 +97,11 @@ pub trait Store: Send + Sync {
     /// The store cannot be asked, or lacks what the block names.
     fn writer(&self, block: &Block, target: &VersionId) -> Result<Box<dyn Writer>, Fault>;
 
+    /// How many writers of one block may work at once.
+    fn writers_max(&self) -> usize {
+        1
+    }
+
     /// Does `work` on all of the blocks in one transaction, in which nobody else writes.
     ///
     /// # Errors

@@ -3,8 +3,10 @@
 
 mod census;
 mod look;
+mod pack;
 mod reader;
 mod shape;
+mod splice;
 mod sql;
 mod whole;
 mod writer;
@@ -27,6 +29,9 @@ use crate::port::store::Work;
 use crate::port::store::Writer;
 pub use crate::postgresql::Login;
 use crate::postgresql::Server;
+
+/// So many connections write at once at most; one more reads.
+const WRITERS_MAX: usize = 4;
 
 /// A PostgreSQL database. Nothing is connected before it is needed.
 pub struct Postgres {
@@ -71,20 +76,24 @@ impl Store for Postgres {
     fn census(&self, block: &Block) -> Result<Census, Fault> {
         let mut session = self.server.session()?;
         let shape = Shape::of(&mut session, block)?;
-        census::count(session, block, &shape)
+        census::count(session, block, shape)
     }
 
     fn reader(&self, block: &Block, want: Want<'_>) -> Result<Box<dyn Reader>, Fault> {
         let mut session = self.server.session()?;
         let shape = Shape::of(&mut session, block)?;
-        Ok(Box::new(reader::Pages::new(session, block, &Statements::of(block, &shape), want)))
+        Ok(Box::new(reader::Pages::new(session, block, &Statements::of(block, shape), want)))
     }
 
     fn writer(&self, block: &Block, target: &VersionId) -> Result<Box<dyn Writer>, Fault> {
         let mut session = self.server.session()?;
         let shape = Shape::of(&mut session, block)?;
         shape.may_be_rewrapped(&mut session, block)?;
-        Ok(Box::new(writer::Batches::new(session, block, Statements::of(block, &shape), target)))
+        Ok(Box::new(writer::Batches::new(session, block, Statements::of(block, shape), target)))
+    }
+
+    fn writers_max(&self) -> usize {
+        WRITERS_MAX
     }
 
     fn whole(&self, blocks: &[Block], target: &VersionId, work: Work<'_>) -> Result<(), Fault> {

@@ -12,6 +12,8 @@
 
 #[path = "../support/canary.rs"]
 mod canary;
+mod death;
+mod documents;
 mod home;
 mod moved;
 mod proxy;

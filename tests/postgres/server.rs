@@ -46,6 +46,11 @@ impl Database {
         database
     }
 
+    /// One that another process made.
+    pub(crate) fn at(url: &str) -> Self {
+        Self { url: url.to_owned() }
+    }
+
     pub(crate) fn connect(&self) -> Client {
         Client::connect(&self.url, NoTls).unwrap()
     }

@@ -6,10 +6,13 @@ use super::Job;
 use super::QUARANTINED_MAX;
 use super::Ring;
 use super::Round;
+use super::hands;
+use super::hands::Done;
 use super::judge::Judge;
 use super::judge::Judged;
 use super::lanes;
 use super::tell::About;
+use super::tell::Flow;
 use super::tell::Progress;
 use super::tell::Quarantined;
 use super::tell::Watch;
@@ -18,7 +21,6 @@ use crate::port::store::Block;
 use crate::port::store::Page;
 use crate::port::store::Store;
 use crate::port::store::Want;
-use crate::port::store::Writer;
 use crate::port::store::Written;
 
 /// Walks every block once. What comes in or changes behind the walk is the next round's.
@@ -44,56 +46,81 @@ fn walk(
     number: u32,
     watch: &mut dyn Watch,
 ) -> Result<Round, Fault> {
-    let began = Instant::now();
     let reader = store.reader(block, Want::NotUnder(&job.target))?;
-    let mut writer = store.writer(block, &job.target)?;
     let (name, rows_about) = (block.name(), store.estimate(block)?);
-    let mut sum = Round::default();
-    let stopped = lanes::run(
-        reader,
-        (job.lanes(ring), job.rows_per_chunk),
-        || Judge::new(block, &job.target, ring),
-        |judge: &mut Judge<'_>, page: Page| judge.page(page),
-        |judged| {
-            let written = put(writer.as_mut(), block, &judged, watch)?;
-            sum.add(tally(&judged, written));
-            refuse_if_nothing_opens(&sum, &judged.quarantined)?;
-            let row = judged.page.name(judged.page.rows().saturating_sub(1));
-            watch.chunk(&Progress {
-                block: &name,
-                round: number,
-                row: &row,
-                moved: written.moved,
-                moved_so_far: sum.moved,
-                lost_so_far: sum.lost,
-                quarantined_so_far: sum.quarantined,
-                rows_about,
-                took: began.elapsed(),
-                locked: sum.locked,
-            })
-        },
-    )?;
-    sum.stopped = stopped;
-    Ok(sum)
+    let sum = Round::default();
+    let mut teller = Teller { block, name, number, began: Instant::now(), rows_about, sum, watch };
+    let writers = job.writers.min(store.writers_max());
+    let writer = || store.writer(block, &job.target);
+    hands::with(writers, block, writer, |mut hands| {
+        let stopped = lanes::run(
+            reader,
+            (job.lanes(ring), job.rows_per_chunk),
+            || Judge::new(block, &job.target, ring),
+            |judge: &mut Judge<'_>, page: Page| judge.page(page),
+            |judged| {
+                teller.before(&judged)?;
+                hands.give(judged)?;
+                while let Some(done) = hands.done(false) {
+                    if teller.after(done)? == Flow::Stop {
+                        return Ok(Flow::Stop);
+                    }
+                }
+                Ok(Flow::Go)
+            },
+        )?;
+        teller.sum.stopped = stopped;
+        // Whatever is in hand is finished, and told.
+        while let Some(done) = hands.done(true) {
+            teller.sum.stopped |= teller.after(done)? == Flow::Stop;
+        }
+        Ok(())
+    })?;
+    Ok(teller.sum)
 }
 
-/// Tells, keeps and writes one page.
-fn put(writer: &mut dyn Writer, block: &Block, judged: &Judged, watch: &mut dyn Watch) -> Result<Written, Fault> {
-    for value in &judged.quarantined {
-        watch.quarantined(value)?;
+/// Tells of one walk, and keeps its sum.
+struct Teller<'a> {
+    block: &'a Block,
+    name: String,
+    number: u32,
+    began: Instant,
+    rows_about: Option<u64>,
+    sum: Round,
+    watch: &'a mut dyn Watch,
+}
+
+impl Teller<'_> {
+    /// Before a page is written.
+    fn before(&mut self, judged: &Judged) -> Result<(), Fault> {
+        for value in &judged.quarantined {
+            self.watch.quarantined(value)?;
+        }
+        if judged.changes.is_empty() {
+            return Ok(());
+        }
+        self.watch.keep(&About { block: self.block, page: &judged.page, changes: &judged.changes })
     }
-    if judged.changes.is_empty() {
-        return Ok(Written::default());
+
+    /// After a page was written, and all before it.
+    fn after(&mut self, done: Done) -> Result<Flow, Fault> {
+        let (judged, written) = done?;
+        self.sum.add(tally(&judged, written));
+        refuse_if_nothing_opens(&self.sum, &judged.quarantined)?;
+        let row = judged.page.name(judged.page.rows().saturating_sub(1));
+        self.watch.chunk(&Progress {
+            block: &self.name,
+            round: self.number,
+            row: &row,
+            moved: written.moved,
+            moved_so_far: self.sum.moved,
+            lost_so_far: self.sum.lost,
+            quarantined_so_far: self.sum.quarantined,
+            rows_about: self.rows_about,
+            took: self.began.elapsed(),
+            locked: self.sum.locked,
+        })
     }
-    watch.keep(&About { block, page: &judged.page, changes: &judged.changes })?;
-    let written = writer.write(&judged.page, &judged.changes)?;
-    // A page leaves fewer rows to move than it found, or was changed under our hands; else the walk would never end.
-    let due = u64::try_from(judged.changes.len()).unwrap_or(u64::MAX);
-    if written.moved.saturating_add(written.lost) != due {
-        let said = format!("of {due} rows it moved {} and lost {}", written.moved, written.lost);
-        return Err(Fault::report_bug(format!("write a page of {}", block.name()), said));
-    }
-    Ok(written)
 }
 
 pub(super) fn tally(judged: &Judged, written: Written) -> Round {

@@ -1,5 +1,7 @@
 //! Counting: by the version beside the values on the server, by reading where it stands inside.
 
+use std::sync::Arc;
+
 use postgres::types::Type;
 
 use super::reader::Pages;
@@ -15,14 +17,15 @@ use crate::postgresql::Given;
 use crate::postgresql::Session;
 
 /// Exact, by the versions that the values name.
-pub(super) fn count(mut session: Session, block: &Block, shape: &Shape) -> Result<Census, Fault> {
+pub(super) fn count(mut session: Session, block: &Block, shape: Shape) -> Result<Census, Fault> {
     let statements = Statements::of(block, shape);
+    let shape = Arc::clone(&statements.shape);
     let Some(version) = &shape.version else {
         return count_by_reading(block, &mut Pages::new(session, block, &statements, Want::All));
     };
     let given: Vec<Given<'_>> = statements.only.iter().map(|text| (text as _, Type::TEXT)).collect();
     let doing = format!("count {}", block.name());
-    let rows = session.query(&doing, &sql::census(shape, version), &given)?;
+    let rows = session.query(&doing, &sql::census(&shape, version), &given)?;
     let mut census = Census { exact: true, ..Census::default() };
     for row in &rows {
         let read = row.try_get::<_, Option<&str>>(0).and_then(|text| Ok((text, row.try_get::<_, i64>(1)?)));

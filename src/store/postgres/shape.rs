@@ -7,9 +7,11 @@ use crate::fault::Fault;
 use crate::policy::meant::store::VersionAt;
 use crate::port::store::Block;
 use crate::postgresql::Session;
+use crate::postgresql::literal;
 use crate::postgresql::quote;
 
 /// A table, for one block. Names are as the table has them.
+#[derive(Debug)]
 pub(super) struct Shape {
     pub(super) oid: u32,
     /// Its schema and name, quoted.
@@ -23,10 +25,14 @@ pub(super) struct Shape {
     replica: bool,
 }
 
-/// A column.
+/// A column, or a value inside a column of JSON.
 #[derive(Debug, Clone)]
 pub(super) struct Field {
+    /// As the policy names it: a column, or `column.inner.value`.
     pub(super) name: String,
+    pub(super) column: String,
+    /// The way from the column to the value.
+    pub(super) path: Vec<String>,
     /// Its type as SQL writes it.
     pub(super) kind: String,
     pub(super) form: Form,
@@ -46,13 +52,26 @@ pub(super) enum Form {
 }
 
 impl Field {
-    /// The column of `t` as it travels.
+    /// The value, in whatever type it has; inside of JSON its text.
+    pub(super) fn plain(&self) -> String {
+        let column = quote(&self.column);
+        if self.path.is_empty() { format!("t.{column}") } else { format!("(t.{column} #>> {})", way(&self.path)) }
+    }
+
+    /// The value of `t` as it travels.
     pub(super) fn read(&self) -> String {
-        let name = quote(&self.name);
         match self.form {
-            Form::Int => format!("t.{name}::int8"),
-            Form::Bytes => format!("t.{name}"),
-            Form::Text => format!("t.{name}::text"),
+            Form::Int => format!("{}::int8", self.plain()),
+            Form::Bytes => self.plain(),
+            Form::Text => format!("{}::text", self.plain()),
+        }
+    }
+
+    /// The value as versions and `where` write it.
+    pub(super) fn as_text(&self) -> String {
+        match self.form {
+            Form::Bytes => format!("encode({}, 'hex')", self.plain()),
+            Form::Int | Form::Text => format!("{}::text", self.plain()),
         }
     }
 
@@ -63,16 +82,40 @@ impl Field {
             Form::Int | Form::Text => format!("{what}::{}", self.kind),
         }
     }
-}
 
-impl Form {
-    pub(super) fn array(self) -> (&'static str, Type) {
-        match self {
-            Self::Int => ("int8[]", Type::INT8_ARRAY),
-            Self::Bytes => ("bytea[]", Type::BYTEA_ARRAY),
-            Self::Text => ("text[]", Type::TEXT_ARRAY),
+    /// A version's text, as the column has it.
+    pub(super) fn back_from_text(&self, text: &str) -> String {
+        match self.form {
+            Form::Bytes => format!("decode({text}, 'hex')"),
+            Form::Int | Form::Text => format!("{text}::{}", self.kind),
         }
     }
+
+    /// Whether it is a value inside a JSON text, whose other bytes are kept as they are.
+    pub(super) fn in_text(&self) -> bool {
+        !self.path.is_empty() && self.kind == "json"
+    }
+
+    /// The document `whole` with a new text at this place; `anew` where it may not be there yet.
+    pub(super) fn put(&self, whole: &str, text: &str, anew: bool) -> String {
+        let way = way(&self.path);
+        let old = format!("jsonb_typeof(t.{} #> {way})", quote(&self.column));
+        let new = format!(
+            "CASE WHEN {old} IN ('number', 'boolean', 'object', 'array') THEN {text}::jsonb ELSE to_jsonb({text}) END"
+        );
+        // Nothing is made of nothing: a row without this value keeps its document.
+        format!("coalesce(jsonb_set({whole}, {way}, {new}, {anew}), {whole})")
+    }
+
+    /// The whole column that it stands in.
+    fn whole(&self) -> Self {
+        Self { name: self.column.clone(), path: Vec::new(), ..self.clone() }
+    }
+}
+
+fn way(path: &[String]) -> String {
+    let steps: Vec<String> = path.iter().map(|step| literal(step)).collect();
+    format!("ARRAY[{}]::text[]", steps.join(", "))
 }
 
 const TABLE: &str = "
@@ -116,13 +159,20 @@ impl Shape {
             ));
         }
         let some = |names: &mut dyn Iterator<Item = &String>| -> Result<Vec<Field>, Fault> {
-            names.map(|name| find.column(name).cloned()).collect()
+            names.map(|name| find.column(name)).collect()
         };
         let values =
             block.columns.iter().map(|column| find.sealed(&column.name, &keys)).collect::<Result<Vec<_>, _>>()?;
         let version = block.version_beside().map(|name| find.sealed(name, &keys)).transpose()?;
+        let mut row = some(&mut block.row.iter())?;
+        // A text is read whole, to be put together again around the new value.
+        for field in values.iter().chain(&version).filter(|field| field.in_text()) {
+            if row.iter().all(|known: &Field| known.name != field.column) {
+                row.push(field.whole());
+            }
+        }
         Ok(Self {
-            row: some(&mut block.row.iter())?,
+            row,
             only: some(&mut block.only.iter().map(|(name, _)| name))?,
             values,
             version,
@@ -234,11 +284,23 @@ impl Find<'_> {
         ))
     }
 
-    fn column(&self, name: &str) -> Result<&Field, Fault> {
-        self.fields.iter().find(|field| field.name == name).ok_or_else(|| {
-            let known: Vec<&str> = self.fields.iter().map(|field| field.name.as_str()).collect();
-            self.refuse(&format!("it has no column `{name}`"), &format!("its columns are {}", known.join(", ")))
-        })
+    /// The column of this name, or the value inside a column of JSON: `column.inner.value`.
+    fn column(&self, name: &str) -> Result<Field, Fault> {
+        let named = |name: &str| self.fields.iter().find(|field| field.name == name);
+        if let Some(field) = named(name) {
+            return Ok(field.clone());
+        }
+        for (at, _) in name.rmatch_indices('.') {
+            let (column, path) =
+                (name.get(..at).unwrap_or_default(), name.get(at.saturating_add(1)..).unwrap_or_default());
+            if let Some(field) = named(column).filter(|field| matches!(field.kind.as_str(), "json" | "jsonb")) {
+                let path = path.split('.').map(str::to_owned).collect();
+                return Ok(Field { name: name.to_owned(), path, ..field.clone() });
+            }
+        }
+        let known: Vec<&str> = self.fields.iter().map(|field| field.name.as_str()).collect();
+        let hint = format!("its columns are {}; a value inside one of JSON is `column.inner.value`", known.join(", "));
+        Err(self.refuse(&format!("it has no column `{name}`"), &hint))
     }
 
     /// A column that we write.
@@ -254,7 +316,7 @@ impl Find<'_> {
                 self.refuse(&format!("`{name}` is part of the key"), "a rewrap changes a row and never its key")
             );
         }
-        Ok(field.clone())
+        Ok(field)
     }
 }
 
@@ -262,8 +324,11 @@ fn fields(session: &mut Session, oid: u32) -> Result<Vec<Field>, Fault> {
     let rows = session.query("read the schema", FIELDS, &[(&oid, Type::OID)])?;
     let field = |row: &postgres::Row| -> Result<Field, postgres::Error> {
         let base: String = row.try_get(2)?;
+        let name: String = row.try_get(0)?;
         Ok(Field {
-            name: row.try_get(0)?,
+            column: name.clone(),
+            name,
+            path: Vec::new(),
             kind: row.try_get(1)?,
             form: match base.as_str() {
                 "int2" | "int4" | "int8" => Form::Int,

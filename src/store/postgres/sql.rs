@@ -1,13 +1,21 @@
 //! The statements for one block, as text. Every name is quoted and stands behind its table; every value is a parameter, sent in
 //! one of three forms and made the column's own type by the server.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::pack::Pack;
 use super::shape::Field;
+use super::shape::Form;
 use super::shape::Shape;
+use super::splice::splice;
+use crate::fault::Fault;
 use crate::port::store::Block;
+use crate::port::store::Changes;
 use crate::port::store::Given;
 use crate::port::store::Layout;
+use crate::port::store::Page;
+use crate::port::store::Value;
 use crate::port::store::Want;
 use crate::postgresql::quote;
 
@@ -17,22 +25,25 @@ pub(super) struct Statements {
     pub(super) layout: Arc<Layout>,
     /// The columns of the layout.
     pub(super) fields: Vec<Field>,
-    /// Sets many rows. Parameters: an array a key column, then the old values, the new ones, the old version, the columns of
-    /// associated data; the new version where there is one; the values of `where`.
-    pub(super) update: String,
-    /// How many of these rows are still as they were. The same parameters, all of them used.
-    pub(super) same: String,
-    /// What locks the table against other writers.
-    pub(super) table: String,
+    pub(super) shape: Arc<Shape>,
     pub(super) only: Vec<String>,
     first: String,
     order: String,
     after: String,
-    version: Option<String>,
+}
+
+/// What is sent for some rows.
+pub(super) struct Batch {
+    pub(super) update: String,
+    /// Counts how many of these rows are still as they were.
+    pub(super) same: String,
+    pub(super) pack: Pack,
+    /// How many of the parameters, from the first, say how the rows were.
+    pub(super) unset: usize,
 }
 
 impl Statements {
-    pub(super) fn of(block: &Block, shape: &Shape) -> Self {
+    pub(super) fn of(block: &Block, shape: Shape) -> Self {
         let names = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>();
         let version = shape.version.as_ref().map(|field| field.name.clone());
         let layout = Layout::new(names(&shape.keys), Vec::new(), names(&shape.values), version, &names(&shape.row));
@@ -40,76 +51,139 @@ impl Statements {
         let fields: Vec<Field> =
             layout.columns().iter().filter_map(|name| known().find(|field| field.name == *name)).cloned().collect();
         let cells = fields.iter().map(Field::read).collect::<Vec<_>>().join(", ");
-        let sealed = shape.values.iter().map(|field| format!("t.{} IS NOT NULL", quote(&field.name)));
+        let sealed = shape.values.iter().map(|field| format!("{} IS NOT NULL", field.plain()));
         let sealed = sealed.collect::<Vec<_>>().join(" OR ");
-        let keys = shape.keys.iter().map(|field| format!("t.{}", quote(&field.name))).collect::<Vec<_>>().join(", ");
+        let keys = shape.keys.iter().map(Field::plain).collect::<Vec<_>>().join(", ");
         let given = block.only.iter().map(|(_, given)| match given {
             Given::Bool(truth) => truth.to_string(),
             Given::Int(number) => number.to_string(),
             Given::Text(text) => text.clone(),
         });
-        let mut statements = Self {
-            update: String::new(),
-            same: String::new(),
+        let only = wheres(&shape.only, 1);
+        Self {
             only: given.collect(),
-            first: format!("SELECT {cells} FROM {} AS t WHERE ({sealed})", shape.table),
+            first: format!("SELECT {cells} FROM {} AS t WHERE ({sealed}){only}", shape.table),
             order: format!(" ORDER BY {keys} LIMIT "),
             after: format!(" AND ({keys}) > "),
-            version: shape.version.as_ref().map(as_text),
-            table: shape.table.clone(),
             fields,
             layout: Arc::new(layout),
-        };
-        statements.sets(shape);
-        statements
+            shape: Arc::new(shape),
+        }
     }
 
-    fn sets(&mut self, shape: &Shape) {
-        let (mut arrays, mut columns, mut same) = (Vec::new(), Vec::new(), Vec::new());
-        let mut array = |field: &Field, name: String| {
-            let number = arrays.len().saturating_add(1);
-            arrays.push(format!("${number}::{}", field.form.array().0));
-            columns.push(name);
-        };
-        for (at, field) in shape.keys.iter().enumerate() {
-            array(field, format!("k{at}"));
-            same.push(format!("t.{} = {}", quote(&field.name), field.back(&format!("u.k{at}"))));
-        }
-        let bound: Vec<Field> = self.layout.bound().filter_map(|cell| self.fields.get(cell)).cloned().collect();
-        let mut set = Vec::new();
-        for (at, field) in shape.values.iter().enumerate() {
-            array(field, format!("o{at}"));
-            same.push(format!("{} IS NOT DISTINCT FROM u.o{at}", field.read()));
-        }
-        for (at, field) in shape.values.iter().enumerate() {
-            array(field, format!("n{at}"));
-            set.push(format!("{} = {}", quote(&field.name), field.back(&format!("u.n{at}"))));
+    /// What sets the rows of a part of the changes, and its parameters: `g.i` is a row's number among them, from 1. With it, what
+    /// counts how many of these rows are still as they were.
+    pub(super) fn set(
+        &self,
+        page: &Page,
+        changes: &Changes,
+        part: &Range<usize>,
+        target: Option<&str>,
+    ) -> Result<Batch, Fault> {
+        let mut pack = Pack::default();
+        let rows = || part.clone().filter_map(|at| changes.row(at));
+        let mut same = Vec::new();
+        for (cell, field) in self.fields.iter().enumerate().take(self.layout.keys()) {
+            let old = pack.column(field.form, rows().map(|row| page.cell(row, cell)));
+            same.push(format!("{} = {}", field.plain(), field.back(&old)));
         }
         // What a value was sealed with is part of what it was.
-        for (at, field) in shape.version.iter().chain(&bound).enumerate() {
-            array(field, format!("b{at}"));
-            same.push(format!("{} IS NOT DISTINCT FROM u.b{at}", field.read()));
+        for cell in self.layout.values().chain(self.layout.version()).chain(self.layout.bound()) {
+            let Some(field) = self.fields.get(cell) else { continue };
+            let old = pack.column(field.form, rows().map(|row| page.cell(row, cell)));
+            same.push(format!("{} IS NOT DISTINCT FROM {old}", field.read()));
         }
-        let mut next = arrays.len();
-        let mut scalar = || {
-            next = next.saturating_add(1);
-            next
+        for (field, text) in self.shape.only.iter().zip(&self.only) {
+            same.push(format!("{} = {}", field.as_text(), pack.text(text)));
+        }
+        let (from, same) = (format!("generate_series(1, {}) AS g(i)", part.len()), same.join(" AND "));
+        let unset = pack.len();
+        let set = self.news(page, changes, part, target, &mut pack)?;
+        let table = &self.shape.table;
+        Ok(Batch {
+            update: format!("UPDATE {table} AS t SET {} FROM {from} WHERE {same}", set.join(", ")),
+            same: format!("SELECT count(*) FROM {table} AS t, {from} WHERE {same}"),
+            pack,
+            unset,
+        })
+    }
+
+    /// The columns that are set, and to what.
+    fn news(
+        &self,
+        page: &Page,
+        changes: &Changes,
+        part: &Range<usize>,
+        target: Option<&str>,
+        pack: &mut Pack,
+    ) -> Result<Vec<String>, Fault> {
+        let mut set: Vec<(String, String)> = Vec::new();
+        let mut put = |field: &Field, new: String, anew: bool| {
+            let known = set.iter_mut().find(|(column, _)| *column == field.column);
+            match known {
+                _ if field.path.is_empty() => set.push((field.column.clone(), new)),
+                Some((_, whole)) => *whole = field.put(whole, &new, anew),
+                None => {
+                    let whole = format!("t.{}", quote(&field.column));
+                    set.push((field.column.clone(), field.put(&whole, &new, anew)));
+                }
+            }
         };
-        let mut used = String::new();
-        if let Some(field) = &shape.version {
-            let number = scalar();
-            set.push(format!("{} = {}", quote(&field.name), from_text(field, number)));
-            used = format!(" AND ${number}::text IS NOT NULL");
+        for (value, cell) in self.layout.values().enumerate() {
+            let Some(field) = self.fields.get(cell).filter(|field| !field.in_text()) else { continue };
+            let new = part.clone().filter_map(|at| Some((at, changes.row(at)?)));
+            let new = new.map(|(at, row)| changes.value(at, value).map_or_else(|| page.cell(row, cell), Value::Blob));
+            let new = pack.column(field.form, new);
+            put(field, if field.path.is_empty() { field.back(&new) } else { new }, false);
         }
-        for field in &shape.only {
-            same.push(format!("{} = ${}", as_text(field), scalar()));
+        if let (Some(field), Some(target)) = (self.shape.version.as_ref().filter(|field| !field.in_text()), target) {
+            let text = pack.text(target);
+            put(field, if field.path.is_empty() { field.back_from_text(&text) } else { text }, true);
         }
-        let (arrays, columns) = (arrays.join(", "), columns.join(", "));
-        let (set, same) = (set.join(", "), same.join(" AND "));
-        let table = &self.table;
-        self.update = format!("UPDATE {table} AS t SET {set} FROM unnest({arrays}) AS u({columns}) WHERE {same}");
-        self.same = format!("SELECT count(*) FROM {table} AS t, unnest({arrays}) AS u({columns}) WHERE {same}{used}");
-        self.first.push_str(&wheres(&shape.only, 1));
+        for whole in self.fields.iter().filter(|field| field.kind == "json" && field.path.is_empty()) {
+            if let Some(texts) = self.spliced(whole, page, changes, part, target)? {
+                let new = pack.column(Form::Text, texts.iter().map(|text| Value::Text(text.as_bytes())));
+                set.push((whole.column.clone(), whole.back(&new)));
+            }
+        }
+        Ok(set.into_iter().map(|(column, new)| format!("{} = {new}", quote(&column))).collect())
+    }
+
+    /// The texts of a column of JSON, each with its new values in their places; nothing where none of ours stands inside it.
+    fn spliced(
+        &self,
+        whole: &Field,
+        page: &Page,
+        changes: &Changes,
+        part: &Range<usize>,
+        target: Option<&str>,
+    ) -> Result<Option<Vec<String>>, Fault> {
+        let inside = |field: &&Field| field.in_text() && field.column == whole.column;
+        let version = self.shape.version.as_ref().filter(inside).zip(target);
+        let values: Vec<(usize, &Field)> =
+            self.shape.values.iter().enumerate().filter(|(_, field)| inside(field)).collect();
+        let Some(cell) = self.fields.iter().position(|field| field.name == whole.name) else { return Ok(None) };
+        if version.is_none() && values.is_empty() {
+            return Ok(None);
+        }
+        let text = |bytes: Option<&[u8]>| bytes.and_then(|bytes| std::str::from_utf8(bytes).ok().map(str::to_owned));
+        let mut texts = Vec::new();
+        for (at, row) in part.clone().filter_map(|at| Some((at, changes.row(at)?))) {
+            let news: Vec<(&Field, Option<String>)> = values
+                .iter()
+                .filter_map(|(value, field)| Some((*field, text(Some(changes.value(at, *value)?)))))
+                .chain(version.map(|(field, target)| (field, Some(target.to_owned()))))
+                .collect();
+            let edits: Option<Vec<(&[String], &str)>> =
+                news.iter().map(|(field, new)| Some((field.path.as_slice(), new.as_deref()?))).collect();
+            let new = text(page.cell(row, cell).bytes()).and_then(|old| splice(&old, &edits?));
+            texts.push(new.ok_or_else(|| {
+                let doing = format!("put the new value into `{}` where {}", whole.column, page.name(row));
+                Fault::ask_operator(doing, "its JSON has no such place")
+                    .hint("a version is only put where the document has a place for it already")
+            })?);
+        }
+        Ok(Some(texts))
     }
 
     /// A page of rows. Parameters: the values of `where`; the version that is not wanted, where that can be said; the key to go
@@ -121,8 +195,8 @@ impl Statements {
             next.saturating_sub(1)
         };
         let mut text = self.first.clone();
-        if let (Some(version), Want::NotUnder(_)) = (&self.version, want) {
-            text.push_str(&format!(" AND {version} IS DISTINCT FROM ${}", number()));
+        if let (Some(version), Want::NotUnder(_)) = (&self.shape.version, want) {
+            text.push_str(&format!(" AND {} IS DISTINCT FROM ${}", version.as_text(), number()));
         }
         if !start {
             let keys = self.fields.iter().take(self.layout.keys());
@@ -135,33 +209,18 @@ impl Statements {
 
     /// Whether [`Statements::page`] names the version that is not wanted.
     pub(super) fn skips(&self, want: Want<'_>) -> bool {
-        self.version.is_some() && matches!(want, Want::NotUnder(_))
+        self.shape.version.is_some() && matches!(want, Want::NotUnder(_))
     }
 }
 
 /// Counts the sealed values by version, as text. Parameters: the values of `where`.
 pub(super) fn census(shape: &Shape, version: &Field) -> String {
-    let values = shape.values.iter().map(|field| format!("count(t.{})", quote(&field.name)));
+    let values = shape.values.iter().map(|field| format!("count({})", field.plain()));
     let values = values.collect::<Vec<_>>().join(" + ");
     let only = wheres(&shape.only, 1);
-    format!("SELECT {}, {values} FROM {} AS t WHERE true{only} GROUP BY 1", as_text(version), shape.table)
+    format!("SELECT {}, {values} FROM {} AS t WHERE true{only} GROUP BY 1", version.as_text(), shape.table)
 }
 
 fn wheres(only: &[Field], first: usize) -> String {
-    only.iter().zip(first..).map(|(field, number)| format!(" AND {} = ${number}", as_text(field))).collect()
-}
-
-/// A column as versions and `where` write it.
-fn as_text(field: &Field) -> String {
-    match field.form {
-        super::shape::Form::Bytes => format!("encode(t.{}, 'hex')", quote(&field.name)),
-        _ => format!("t.{}::text", quote(&field.name)),
-    }
-}
-
-fn from_text(field: &Field, number: usize) -> String {
-    match field.form {
-        super::shape::Form::Bytes => format!("decode(${number}::text, 'hex')"),
-        _ => format!("${number}::text::{}", field.kind),
-    }
+    only.iter().zip(first..).map(|(field, number)| format!(" AND {} = ${number}", field.as_text())).collect()
 }

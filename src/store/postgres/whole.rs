@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::reader::Walk;
 use super::shape::Shape;
 use super::sql::Statements;
+use super::writer::BY_KEY;
 use super::writer::Setter;
 use crate::disk::crash;
 use crate::fault::Fault;
@@ -33,8 +34,8 @@ pub(super) fn run(mut session: Session, blocks: &[Block], target: &VersionId, wo
     for block in blocks {
         let shape = Shape::of(&mut session, block)?;
         shape.may_be_rewrapped(&mut session, block)?;
-        let statements = Statements::of(block, &shape);
-        tables.push(statements.table.clone());
+        let statements = Statements::of(block, shape);
+        tables.push(statements.shape.table.clone());
         parts.push((Walk::new(block, &statements, Want::All), Setter::new(block, statements, target)));
     }
     // In one order, whoever locks them.
@@ -42,7 +43,7 @@ pub(super) fn run(mut session: Session, blocks: &[Block], target: &VersionId, wo
     tables.dedup();
     session.begin("begin a transaction", WITHIN)?;
     let mut set = Set { session, parts };
-    let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", tables.join(", "));
+    let lock = format!("{BY_KEY}; LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", tables.join(", "));
     let done =
         set.session.inside("lock the tables", |client| client.batch_execute(&lock)).and_then(|()| work(&mut set));
     let done = done.and_then(|()| {
@@ -77,8 +78,8 @@ impl Whole for Set {
     fn write(&mut self, block: usize, page: &Page, changes: &Changes) -> Result<Written, Fault> {
         let Self { session, parts } = self;
         let (_, setter) = parts.get(block).ok_or_else(Self::none)?;
-        let batch = setter.batch(page, changes);
-        let moved = session.inside(&format!("write {}", setter.name), |client| setter.set(client, &batch))?;
+        let batch = setter.batch(page, changes, 0..changes.len())?;
+        let moved = session.inside(&format!("write {}", setter.name), |client| Setter::set(client, &batch))?;
         Ok(Written { moved, lost: (changes.len() as u64).saturating_sub(moved), ..Written::default() })
     }
 }

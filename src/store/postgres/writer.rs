@@ -1,24 +1,22 @@
 //! Compare-and-set of many rows in one statement, in short transactions whose length is measured: as many rows as keep others
 //! waiting for less than the limit.
 
+use std::ops::Range;
 use std::time::Duration;
 use std::time::Instant;
 
 use postgres::Client;
 
-use super::shape::Form;
+use super::sql::Batch;
 use super::sql::Statements;
 use crate::fault::Fault;
 use crate::model::VersionId;
 use crate::port::store::Block;
 use crate::port::store::Changes;
 use crate::port::store::Page;
-use crate::port::store::Value;
 use crate::port::store::Writer;
 use crate::port::store::Written;
-use crate::postgresql::Given;
 use crate::postgresql::Session;
-use postgres::types::Type;
 
 /// No row is to be locked for longer; the pace keeps well below.
 const LOCKED_MAX: Duration = Duration::from_millis(50);
@@ -28,6 +26,11 @@ const ROWS_MIN: usize = 10;
 const ROWS_MAX: usize = 4000;
 /// How long one statement may take before the server gives it up.
 const WITHIN: Duration = Duration::from_secs(60);
+
+/// Each row is found by its key, one after the other, whatever the server believes about the table: a plan that reads all of it
+/// for each batch would take longer with each row.
+pub(super) const BY_KEY: &str =
+    "SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL enable_seqscan = off";
 
 /// Writes one block on a connection of its own.
 pub(super) struct Batches {
@@ -48,10 +51,10 @@ impl Writer for Batches {
         let mut from = 0;
         while from < changes.len() {
             let to = from.saturating_add(self.rows).min(changes.len());
-            let batch = Batch::of(&self.setter.statements, page, changes, from..to);
+            let batch = self.setter.batch(page, changes, from..to)?;
             let doing = format!("write {}", self.setter.name);
             let began = Instant::now();
-            let moved = self.session.transaction(&doing, WITHIN, |client| self.setter.set(client, &batch))?;
+            let moved = self.session.planned(&doing, (WITHIN, BY_KEY), |client| Setter::set(client, &batch))?;
             let locked = began.elapsed();
             self.rows = next_rows(self.rows, locked);
             let lost = ((to - from) as u64).saturating_sub(moved);
@@ -69,8 +72,9 @@ impl Writer for Batches {
 
 impl Batches {
     /// A row that the compare-and-set did not find must be gone or changed; else the walk would go round for ever.
-    fn judge_lost(&mut self, doing: &str, batch: &Batch<'_>) -> Result<(), Fault> {
-        let rows = self.session.query(doing, &self.setter.statements.same, &self.setter.given(batch))?;
+    fn judge_lost(&mut self, doing: &str, batch: &Batch) -> Result<(), Fault> {
+        let given = batch.pack.given();
+        let rows = self.session.query(doing, &batch.same, given.get(..batch.unset).unwrap_or_default())?;
         let same: i64 = rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
         if same == 0 {
             return Ok(());
@@ -107,83 +111,13 @@ impl Setter {
         Self { name: block.name(), statements, target }
     }
 
-    pub(super) fn batch<'p>(&self, page: &'p Page, changes: &'p Changes) -> Batch<'p> {
-        Batch::of(&self.statements, page, changes, 0..changes.len())
+    pub(super) fn batch(&self, page: &Page, changes: &Changes, part: Range<usize>) -> Result<Batch, Fault> {
+        self.statements.set(page, changes, &part, self.target.as_deref())
     }
 
     /// How many rows were found and set.
-    pub(super) fn set(&self, client: &mut Client, batch: &Batch<'_>) -> Result<u64, postgres::Error> {
-        client.execute_typed(&self.statements.update, &self.given(batch))
-    }
-
-    fn given<'a>(&'a self, batch: &'a Batch<'_>) -> Vec<Given<'a>> {
-        let arrays = batch.0.iter().map(Array::given);
-        let target = self.target.iter().map(|text| (text as _, Type::TEXT));
-        let only = self.statements.only.iter().map(|text| (text as _, Type::TEXT));
-        arrays.chain(target).chain(only).collect()
-    }
-}
-
-/// The rows of one statement, column by column.
-pub(super) struct Batch<'p>(Vec<Array<'p>>);
-
-enum Array<'p> {
-    Int(Vec<Option<i64>>),
-    Bytes(Vec<Option<&'p [u8]>>),
-    Text(Vec<Option<&'p str>>),
-}
-
-impl<'p> Batch<'p> {
-    fn of(statements: &Statements, page: &'p Page, changes: &'p Changes, part: std::ops::Range<usize>) -> Self {
-        let layout = &statements.layout;
-        let form = |cell: usize| statements.fields.get(cell).map_or(Form::Text, |field| field.form);
-        let old = |cell: usize| {
-            let mut array = Array::new(form(cell));
-            part.clone().filter_map(|at| changes.row(at)).for_each(|row| array.push(page.cell(row, cell)));
-            array
-        };
-        let new = |value: usize, cell: usize| {
-            let mut array = Array::new(form(cell));
-            for (at, row) in part.clone().filter_map(|at| Some((at, changes.row(at)?))) {
-                array.push(changes.value(at, value).map_or_else(|| page.cell(row, cell), Value::Blob));
-            }
-            array
-        };
-        let keys = (0..layout.keys()).map(old);
-        let values = layout.values().map(old);
-        let changed = layout.values().enumerate().map(|(value, cell)| new(value, cell));
-        let held = layout.version().into_iter().chain(layout.bound()).map(old);
-        Self(keys.chain(values).chain(changed).chain(held).collect())
-    }
-}
-
-impl<'p> Array<'p> {
-    fn new(form: Form) -> Self {
-        match form {
-            Form::Int => Self::Int(Vec::new()),
-            Form::Bytes => Self::Bytes(Vec::new()),
-            Form::Text => Self::Text(Vec::new()),
-        }
-    }
-
-    fn push(&mut self, value: Value<'p>) {
-        match self {
-            Self::Int(all) => all.push(match value {
-                Value::Int(number) => Some(number),
-                _ => None,
-            }),
-            Self::Bytes(all) => all.push(value.bytes()),
-            // What a seal writes into a text column is text.
-            Self::Text(all) => all.push(value.bytes().and_then(|bytes| std::str::from_utf8(bytes).ok())),
-        }
-    }
-
-    fn given(&self) -> Given<'_> {
-        match self {
-            Self::Int(all) => (all, Type::INT8_ARRAY),
-            Self::Bytes(all) => (all, Type::BYTEA_ARRAY),
-            Self::Text(all) => (all, Type::TEXT_ARRAY),
-        }
+    pub(super) fn set(client: &mut Client, batch: &Batch) -> Result<u64, postgres::Error> {
+        client.execute_typed(&batch.update, &batch.pack.given())
     }
 }
 
