@@ -104,7 +104,7 @@ fn it_may_die_before_and_after_every_commit() {
             }
             deaths += 1;
             // Several connections write at once: the one that dies takes the others with it, wherever they are.
-            let whole = moved % CHUNK == 0 || moved % CHUNK == ROWS % CHUNK;
+            let whole = moved.is_multiple_of(CHUNK) || moved % CHUNK == ROWS % CHUNK;
             assert!(whole, "point {at}: {moved} rows: a transaction is there or it is not");
             let expected =
                 if atomic { moved == at % 2 * ROWS } else { moved >= at.div_ceil(2).min(1) * (ROWS % CHUNK) || at < 2 };
