@@ -12,6 +12,8 @@
     reason = "a benchmark may stop at the first surprise, and makes its world itself"
 )]
 
+#[path = "postgres/others.rs"]
+mod others;
 #[path = "postgres/world.rs"]
 mod world;
 
@@ -114,12 +116,25 @@ fn case(rows: u32, runs: usize, (full, bar, aim): (u32, f64, f64)) {
 
 fn main() {
     let mut words = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
-    let first = words.next();
-    if first.as_deref() == Some("child") {
-        return world::child();
+    let mut first = words.next();
+    match first.as_deref() {
+        Some("child") => return world::child(false),
+        Some("polite-child") => return world::child(true),
+        _ => {}
+    }
+    let other: Option<fn(u32, usize)> = match first.as_deref() {
+        Some("polite") => Some(others::polite),
+        Some("killed") => Some(others::killed),
+        _ => None,
+    };
+    if other.is_some() {
+        first = words.next();
     }
     let rows: u32 = first.map_or(ROWS, |word| word.parse().unwrap());
     let runs: usize = words.next().map_or(RUNS, |word| word.parse().unwrap());
+    if let Some(other) = other {
+        return other(rows, runs);
+    }
     let full: Option<u32> = words.next().map(|word| word.parse().unwrap());
     for one in CASES.into_iter().filter(|one| full.is_none_or(|full| full == one.0)) {
         case(rows, runs, one);

@@ -11,7 +11,7 @@ pub mod desk;
 pub mod gates;
 pub mod keep;
 mod moving;
-mod pace;
+pub mod pace;
 pub mod people;
 pub mod perform;
 pub mod removal;

@@ -7,7 +7,7 @@ use crate::port::clock::Clock;
 use chrono::TimeDelta;
 
 /// Keeps the pace of one store.
-pub(super) struct Pacer {
+pub struct Pacer {
     pace: Option<Pace>,
     begun: Hour,
     last: Hour,
@@ -16,13 +16,14 @@ pub(super) struct Pacer {
 
 impl Pacer {
     /// A pace that counts from now.
-    pub(super) fn new(pace: Option<Pace>, clock: &dyn Clock) -> Self {
+    #[must_use]
+    pub fn new(pace: Option<Pace>, clock: &dyn Clock) -> Self {
         let now = clock.now();
         Self { pace, begun: now, last: now, moved: 0 }
     }
 
     /// Waits, after a chunk with so many rows, for as long as the pace asks for.
-    pub(super) fn keep(&mut self, moved: u64, clock: &dyn Clock) {
+    pub fn keep(&mut self, moved: u64, clock: &dyn Clock) {
         self.moved = self.moved.saturating_add(moved);
         let now = clock.now();
         if let Some(until) = self.until(now).filter(|until| *until > now) {

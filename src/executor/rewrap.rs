@@ -40,6 +40,8 @@ const ROUNDS_MAX: u32 = 100;
 const STALLED_ROUNDS_MAX: u32 = 3;
 /// So many connections keep a server busy while others of them wait for its disk.
 const WRITERS: usize = 4;
+/// So few rows hold others up for a moment only.
+const ROWS_PER_GENTLE_CHUNK: usize = 200;
 /// When so many values do not open, the key is wrong, not the values.
 pub const QUARANTINED_MAX: u64 = 100_000;
 
@@ -116,6 +118,12 @@ impl Job {
     pub fn new(blocks: Vec<Block>, target: VersionId) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
         Self { blocks, target, atomic: false, rows_per_chunk: ROWS_PER_PAGE_MAX, threads, writers: WRITERS }
+    }
+
+    /// The same with small chunks, one after the other: whoever waits between two of them leaves others the server meanwhile.
+    #[must_use]
+    pub fn gently(self) -> Self {
+        Self { rows_per_chunk: ROWS_PER_GENTLE_CHUNK, threads: 1, writers: 1, ..self }
     }
 
     /// Whether it can be done at all; writes nothing. Whoever alone can open and seal shows with a probe that it does.

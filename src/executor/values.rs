@@ -117,6 +117,7 @@ pub fn lots_of<'a>(
         };
         let ring = ring(world.backend(name, &key.backend)?, (name, key), seen, share, &blocks)?;
         let job = Job { atomic: meant.atomic, ..Job::new(blocks, target.clone()) };
+        let job = if meant.pace.is_some() { job.gently() } else { job };
         lots.push(Lot { name: sealed.clone(), store, job, ring, asked: None });
     }
     Ok(lots)

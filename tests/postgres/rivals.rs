@@ -133,3 +133,49 @@ fn a_whole_set_waits_for_a_lock_and_then_names_it() {
     database.run(&job).0.unwrap();
     assert_eq!(left(&database), 0);
 }
+
+#[test]
+fn deadlocks_and_serialization_failures_are_tried_again() {
+    let database = world();
+    let name = database.url().rsplit_once('/').unwrap().1;
+    let set = format!(
+        "ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'; ALTER DATABASE {name} SET deadlock_timeout = '5ms'"
+    );
+    database.connect().batch_execute(&set).unwrap();
+    let stop = AtomicBool::new(false);
+    let codes = std::thread::scope(|scope| {
+        let (shared, stopped) = (&database, &stop);
+        let rival = scope.spawn(move || {
+            let mut client = shared.connect();
+            let mut codes = Vec::new();
+            for at in 0.. {
+                if stopped.load(Ordering::Relaxed) {
+                    return codes;
+                }
+                // From the far end to the near one: against the order of everybody who goes by the key.
+                let near = at * 37 % (ROWS - 60) + 1;
+                let both = [near + 50, near].map(|id| format!("UPDATE data_keys SET note = note + 1 WHERE id = {id};"));
+                if let Err(error) = client.batch_execute(&format!("BEGIN; {} COMMIT", both.join(" "))) {
+                    codes.push(error.code().unwrap().code().to_owned());
+                    client.batch_execute("ROLLBACK").unwrap();
+                }
+            }
+            codes
+        });
+        let job = job(&[sealed(json!({}))], 2);
+        // The server may choose us five times in a row; the next attempt goes on where the data says.
+        let mut attempts = 0;
+        while left(shared) > 0 {
+            attempts += 1;
+            assert!(attempts < 30);
+            if let Err(fault) = shared.run(&job).0 {
+                assert!(fault.hint.unwrap().contains("run this again"));
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        rival.join().unwrap()
+    });
+    assert!(codes.iter().all(|code| code == "40001" || code == "40P01"), "{codes:?}");
+    let noted: i64 = database.connect().query_one("SELECT sum(note) FROM data_keys", &[]).unwrap().get(0);
+    assert!(noted > 0 && noted % 2 == 0, "{noted}: half of a rival's transaction");
+}

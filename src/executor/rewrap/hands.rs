@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::Sender;
 use std::sync::mpsc::TryRecvError;
@@ -31,7 +33,16 @@ pub(super) struct Hands<'h> {
 
 enum Write<'h> {
     Here(Box<dyn Writer + 'h>, &'h Block),
-    There(Sender<(Judged, Sender<Done>)>),
+    There(Sender<(Judged, Sender<Done>)>, &'h AtomicBool),
+}
+
+/// Where the walk ends with a fault, what only waits for a hand is not begun.
+impl Drop for Hands<'_> {
+    fn drop(&mut self) {
+        if let Write::There(_, over) = &self.write {
+            over.store(true, Ordering::SeqCst);
+        }
+    }
 }
 
 /// Has `work` done with so many hands. A page that was given is written by the time this returns, unless a fault came first.
@@ -45,15 +56,18 @@ pub(super) fn with<T>(
         return work(Hands { given: VecDeque::new(), most: 0, write: Write::Here(writer()?, block) });
     }
     let (give, take) = channel::<(Judged, Sender<Done>)>();
-    let take = Mutex::new(take);
+    let (take, over) = (Mutex::new(take), AtomicBool::new(false));
     thread::scope(|scope| {
         for _ in 0..count {
-            let (take, writer) = (&take, &writer);
+            let (take, writer, over) = (&take, &writer, &over);
             scope.spawn(move || {
                 let mut hand: Option<Result<Box<dyn Writer>, Fault>> = None;
                 loop {
                     let next = take.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     let Ok((judged, tell)) = next else { return };
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
                     // No connection is made for a hand that has nothing to do.
                     let done = match hand.get_or_insert_with(writer) {
                         Ok(hand) => write(hand.as_mut(), block, &judged).map(|written| (judged, written)),
@@ -64,7 +78,7 @@ pub(super) fn with<T>(
                 }
             });
         }
-        work(Hands { given: VecDeque::new(), most: count.saturating_add(WAITING), write: Write::There(give) })
+        work(Hands { given: VecDeque::new(), most: count.saturating_add(WAITING), write: Write::There(give, &over) })
     })
 }
 
@@ -80,7 +94,7 @@ impl Hands<'_> {
                     let done = write(writer.as_mut(), block, &judged).map(|written| (judged, written));
                     tell.send(done).is_ok()
                 }
-                Write::There(hands) => hands.send((judged, tell)).is_ok(),
+                Write::There(hands, _) => hands.send((judged, tell)).is_ok(),
             }
         };
         self.given.push_back(told);

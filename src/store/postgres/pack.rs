@@ -1,19 +1,24 @@
 //! Many rows as few parameters. PostgreSQL takes arrays of bytes apart slowly, element by element; it cuts pieces out of one long
-//! parameter in no time. Each column of a batch is one such parameter, and SQL says how row `g.i` finds its piece.
-
-use std::fmt::Write as _;
+//! parameter in no time. Each column of a batch is one such parameter, and SQL says how a row finds its piece.
 
 use postgres::types::Type;
 
+use super::shape::Field;
 use super::shape::Form;
 use crate::port::store::Value;
 use crate::postgresql::Given;
 
 /// The parameters of one statement.
-#[derive(Default)]
 pub(super) struct Pack {
     params: Vec<Param>,
+    /// The SQL for a row's number in the batch, from 1.
+    at: String,
+    from: Option<String>,
+    only: Vec<String>,
 }
+
+/// Keys that leave out more than so many numbers for each that they have are looked up one by one.
+const SPREAD_MAX: i64 = 8;
 
 enum Param {
     Int(Option<i64>),
@@ -24,6 +29,54 @@ enum Param {
 }
 
 impl Pack {
+    /// For rows with these keys. Where the key is one whole number, the table is walked from the first to the last of them, and a
+    /// row's number follows from its key: that costs half of what it costs to look each of them up. Else they are numbered by a
+    /// series, to which the table is joined.
+    pub(super) fn of(key: Option<(&Field, Vec<i64>)>, rows: usize) -> Self {
+        let joined = || Self {
+            params: Vec::new(),
+            at: "g.i".to_owned(),
+            from: Some(format!("generate_series(1, {rows}) AS g(i)")),
+            only: Vec::new(),
+        };
+        let Some((field, keys)) = key.filter(|(_, keys)| keys.len() > 1 && keys.is_sorted_by(|one, next| one < next))
+        else {
+            return joined();
+        };
+        let (Some(first), Some(last)) = (keys.first().copied(), keys.last().copied()) else { return joined() };
+        let count = i64::try_from(keys.len()).unwrap_or(i64::MAX);
+        let span = last.checked_sub(first).and_then(|span| span.checked_add(1));
+        let Some(span) = span.filter(|span| *span <= count.saturating_mul(SPREAD_MAX)) else { return joined() };
+        let mut pack = Self { params: Vec::new(), at: String::new(), from: None, only: Vec::new() };
+        let (from, to) = (pack.mark(Param::Int(Some(first))), pack.mark(Param::Int(Some(last))));
+        pack.only.push(format!("{} BETWEEN {} AND {}", field.plain(), field.back(&from), field.back(&to)));
+        pack.at = format!("({} - {from} + 1)::int4", field.read());
+        if span > count {
+            let mut places = vec![0_i32; usize::try_from(span).unwrap_or_default()];
+            for (number, key) in (1..).zip(&keys) {
+                let place = key.checked_sub(first).and_then(|place| usize::try_from(place).ok());
+                if let Some(place) = place.and_then(|place| places.get_mut(place)) {
+                    *place = number;
+                }
+            }
+            let places = pack.mark(Param::Places(places));
+            pack.at = format!("({places})[{}]", pack.at);
+            // Whoever is not of the batch has the number 0.
+            pack.only.push(format!("{} > 0", pack.at));
+        }
+        pack
+    }
+
+    /// What the table is joined to, where it is.
+    pub(super) fn from(&self) -> Option<&str> {
+        self.from.as_deref()
+    }
+
+    /// What narrows the table to these rows, where nothing is joined.
+    pub(super) fn only(&self) -> &[String] {
+        &self.only
+    }
+
     /// A single text; gives its mark.
     pub(super) fn text(&mut self, text: &str) -> String {
         self.mark(Param::Text(Some(text.to_owned())))
@@ -36,7 +89,7 @@ impl Pack {
         format!("${}::{}", self.params.len(), sql(&kind))
     }
 
-    /// A column of so many rows, each in this form or nothing. Gives the SQL for row `g.i`, counted from 1.
+    /// A column of so many rows, each in this form or nothing. Gives the SQL for a row of the batch.
     pub(super) fn column<'v>(&mut self, form: Form, values: impl Iterator<Item = Value<'v>> + Clone) -> String {
         let first = values.clone().next().unwrap_or(Value::Null);
         if values.clone().all(|value| value == first) {
@@ -56,7 +109,7 @@ impl Pack {
                 let whole =
                     values.clone().map(|value| if let Value::Int(number) = value { Some(number) } else { None });
                 if let Some(all) = whole.clone().collect::<Option<Vec<i64>>>() {
-                    return format!("({})[g.i]", self.mark(Param::Ints(all)));
+                    return format!("({})[{}]", self.mark(Param::Ints(all)), self.at);
                 }
                 let texts: Vec<Option<String>> = whole.map(|number| number.map(|number| number.to_string())).collect();
                 let texts =
@@ -78,7 +131,8 @@ impl Pack {
         if let Some(width) =
             width.filter(|width| values.clone().all(|value| value.bytes().is_some_and(|it| it.len() == *width)))
         {
-            return format!("substr({}, (g.i - 1) * {width} + 1, {width})", self.mark(Param::Bytes(Some(whole))));
+            let whole = self.mark(Param::Bytes(Some(whole)));
+            return format!("substr({whole}, ({} - 1) * {width} + 1, {width})", self.at);
         }
         let (mut starts, mut lengths, mut at) = (Vec::new(), Vec::new(), 1_i32);
         for value in values {
@@ -90,10 +144,8 @@ impl Pack {
         }
         let whole = self.mark(Param::Bytes(Some(whole)));
         let (starts, lengths) = (self.mark(Param::Places(starts)), self.mark(Param::Places(lengths)));
-        let mut sql = String::new();
-        let _written =
-            write!(sql, "CASE WHEN ({lengths})[g.i] >= 0 THEN substr({whole}, ({starts})[g.i], ({lengths})[g.i]) END");
-        sql
+        let at = &self.at;
+        format!("CASE WHEN ({lengths})[{at}] >= 0 THEN substr({whole}, ({starts})[{at}], ({lengths})[{at}]) END")
     }
 
     /// How many there are.

@@ -71,8 +71,8 @@ impl Statements {
         }
     }
 
-    /// What sets the rows of a part of the changes, and its parameters: `g.i` is a row's number among them, from 1. With it, what
-    /// counts how many of these rows are still as they were.
+    /// What sets the rows of a part of the changes, with its parameters; and what counts how many of these rows are still as they
+    /// were.
     pub(super) fn set(
         &self,
         page: &Page,
@@ -80,12 +80,17 @@ impl Statements {
         part: &Range<usize>,
         target: Option<&str>,
     ) -> Result<Batch, Fault> {
-        let mut pack = Pack::default();
         let rows = || part.clone().filter_map(|at| changes.row(at));
-        let mut same = Vec::new();
-        for (cell, field) in self.fields.iter().enumerate().take(self.layout.keys()) {
-            let old = pack.column(field.form, rows().map(|row| page.cell(row, cell)));
-            same.push(format!("{} = {}", field.plain(), field.back(&old)));
+        let number = |row: usize| if let Value::Int(number) = page.cell(row, 0) { Some(number) } else { None };
+        let numbers = || rows().map(number).collect::<Option<Vec<i64>>>();
+        let key = self.fields.first().filter(|field| self.layout.keys() == 1 && field.form == Form::Int);
+        let mut pack = Pack::of(key.and_then(|field| Some((field, numbers()?))), part.len());
+        let mut same = pack.only().to_vec();
+        if pack.from().is_some() {
+            for (cell, field) in self.fields.iter().enumerate().take(self.layout.keys()) {
+                let old = pack.column(field.form, rows().map(|row| page.cell(row, cell)));
+                same.push(format!("{} = {}", field.plain(), field.back(&old)));
+            }
         }
         // What a value was sealed with is part of what it was.
         for cell in self.layout.values().chain(self.layout.version()).chain(self.layout.bound()) {
@@ -96,13 +101,15 @@ impl Statements {
         for (field, text) in self.shape.only.iter().zip(&self.only) {
             same.push(format!("{} = {}", field.as_text(), pack.text(text)));
         }
-        let (from, same) = (format!("generate_series(1, {}) AS g(i)", part.len()), same.join(" AND "));
+        let same = same.join(" AND ");
+        let (from, also) =
+            pack.from().map_or_else(Default::default, |from| (format!(" FROM {from}"), format!(", {from}")));
         let unset = pack.len();
         let set = self.news(page, changes, part, target, &mut pack)?;
         let table = &self.shape.table;
         Ok(Batch {
-            update: format!("UPDATE {table} AS t SET {} FROM {from} WHERE {same}", set.join(", ")),
-            same: format!("SELECT count(*) FROM {table} AS t, {from} WHERE {same}"),
+            update: format!("UPDATE {table} AS t SET {}{from} WHERE {same}", set.join(", ")),
+            same: format!("SELECT count(*) FROM {table} AS t{also} WHERE {same}"),
             pack,
             unset,
         })
