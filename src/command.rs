@@ -284,7 +284,7 @@ mod tests {
         assert!(said(&["\x1b[2J"]).contains("\\u{1b}"));
         std::fs::create_dir(folder.path().join("site")).unwrap();
         std::fs::write(folder.path().join("site/x"), "#!/bin/sh\n").unwrap();
-        assert!(said(&["site/x"]).contains("is `site/x` executable?"));
+        assert!(said(&["site/x"]).contains("`chmod +x site/x`"));
     }
 
     #[test]

@@ -75,7 +75,8 @@ fn sealed(recipients: &[Recipient], plain: &[u8], doing: &str) -> Result<Vec<u8>
 
 #[cfg(not(feature = "age"))]
 fn sealed(_recipients: &[Recipient], _plain: &[u8], doing: &str) -> Result<Vec<u8>, Fault> {
-    Err(Fault::give_up(doing, "this keyrota was built without its feature `age`").hint("build it with `--features age`"))
+    Err(Fault::give_up(doing, "this keyrota was built without its feature `age`")
+        .hint("build it with `--features age`"))
 }
 
 #[cfg(all(test, feature = "age"))]

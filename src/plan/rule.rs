@@ -34,6 +34,7 @@ pub enum Code {
     R35,
     R36,
     R37,
+    R38,
     R40,
     R41,
     R42,
@@ -195,7 +196,7 @@ pub const RULES: &[Rule] = &[
         "nobody follows a switch that was not made",
     ),
     row(
-        Code::R31,
+        Code::R38,
         is!(Part::Rewrap { .. }),
         is!(Part::Wait { until: Waiting::Written { .. } }),
         Tie::Following,
