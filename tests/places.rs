@@ -293,7 +293,7 @@ fn pointers_go_nowhere_else() {
     assert_eq!(fs::metadata(world.path("site/ctl-1.toml")).unwrap().permissions().mode() & 0o777, 0o640);
     let ctl = member("ctl-1");
     assert!(said(at("site/../site/ctl-1.toml", "a").point(&ctl, &facts)).contains("leads up by `..`"));
-    assert!(said(at("site/ctl-1.conf", "a").point(&ctl, &facts)).contains("neither TOML nor JSON"));
+    assert!(said(at("site/ctl-1.conf", "a").point(&ctl, &facts)).contains("neither TOML, JSON nor YAML"));
     assert!(said(at("site/ctl-9.toml", "a").point(&ctl, &facts)).contains("ctl-9.toml"));
     assert!(said(at("site/ctl-1.toml", "master_key.nobody").point(&ctl, &facts)).contains("there is nothing at"));
     symlink(world.path("site/ctl-2.toml"), world.path("site/link.toml")).unwrap();
