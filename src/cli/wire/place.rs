@@ -27,7 +27,7 @@ pub(super) fn differs(place: &Place) -> bool {
 /// The adapter; nothing where this build has none, or the place has none to have.
 #[cfg_attr(
     not(all(feature = "postgres", feature = "grpc")),
-    expect(unused_variables, reason = "only servers ask for secrets, and only services for programs")
+    allow(unused_variables, reason = "only servers ask for secrets, and only services for programs")
 )]
 pub(super) fn store(
     folder: &Path,
