@@ -4,6 +4,7 @@
 
 mod json;
 mod path;
+mod seek;
 mod table;
 mod toml;
 mod yaml;

@@ -5,6 +5,8 @@ use crate::pointer::Kind;
 use crate::pointer::Scalar;
 use crate::pointer::Unfit;
 use crate::pointer::path;
+use crate::pointer::seek::Found;
+use crate::pointer::seek::Seek;
 use crate::pointer::table::Entry;
 use crate::pointer::table::Form;
 use crate::pointer::table::Table;
@@ -19,29 +21,11 @@ use zeroize::Zeroizing;
 const DEPTH_MAX: usize = 128;
 
 pub(super) fn find(text: &str, parts: &[String]) -> Result<Option<Scalar>, Unfit> {
-    match walk(text, parts, Seek::Scalar)? {
-        Some(Found::Scalar(scalar)) => Ok(Some(scalar)),
-        Some(Found::Table(_)) | None => Ok(None),
-    }
+    Ok(walk(text, parts, Seek::Scalar)?.and_then(Found::scalar))
 }
 
 pub(super) fn table(text: &str, parts: &[String]) -> Result<Option<Table>, Unfit> {
-    match walk(text, parts, Seek::Table)? {
-        Some(Found::Table(table)) => Ok(Some(table)),
-        Some(Found::Scalar(_)) | None => Ok(None),
-    }
-}
-
-/// What is to stand at the path.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Seek {
-    Scalar,
-    Table,
-}
-
-enum Found {
-    Scalar(Scalar),
-    Table(Table),
+    Ok(walk(text, parts, Seek::Table)?.and_then(Found::table))
 }
 
 fn walk(text: &str, parts: &[String], seek: Seek) -> Result<Option<Found>, Unfit> {
