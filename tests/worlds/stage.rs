@@ -122,9 +122,34 @@ impl Stage {
 
     /// Runs the program.
     pub(crate) fn run(&self, words: &[&str]) -> Said {
-        let output = self.keyrota(words).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        Said::of(self.keyrota(words).output().unwrap())
+    }
+
+    /// Runs the program and kills it as soon as it has written so many lines into its journal. What it said, where it came to
+    /// an end before that.
+    pub(crate) fn killed_after(&self, words: &[&str], lines: usize) -> Option<Said> {
+        let journal = self.at().join(".keyrota/journal.jsonl");
+        let written = || fs::read(&journal).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count());
+        let before = written();
+        let mut child = self.keyrota(words).spawn().unwrap();
+        loop {
+            if child.try_wait().unwrap().is_some() {
+                let said = Said::of(child.wait_with_output().unwrap());
+                // A child of one that was killed before may hold its lock for a moment.
+                if said.code != Some(0) && said.err.contains("(process") {
+                    std::thread::sleep(Duration::from_millis(100));
+                    child = self.keyrota(words).spawn().unwrap();
+                    continue;
+                }
+                return Some(said);
+            }
+            if written() >= before + lines {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Runs the program, which must end well.
@@ -132,6 +157,18 @@ impl Stage {
         let said = self.run(words);
         assert_eq!(said.code, Some(0), "keyrota {words:?}:\n{}\n{}", said.out, said.err);
         said.out + &said.err
+    }
+}
+
+impl Said {
+    fn of(output: std::process::Output) -> Self {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// Whether it found nothing to do any more: it was killed just after its last line.
+    pub(crate) fn was_finished(&self) -> bool {
+        self.err.contains("this plan was carried out")
     }
 }
 

@@ -63,12 +63,12 @@ impl Site {
         site.stage.set("NICO_DB", own.trim());
         site.stage.set("NICO_ENDPOINT", &format!("https://127.0.0.1:{}", site.front));
         for (name, port) in MEMBERS.iter().zip(site.ports) {
-            let actor = site.stage.start(name, "nico_service/api.py", &[name, &port.to_string()]);
+            let actor = site.stage.start(name, "nico/api.py", &[name, &port.to_string()]);
             site.actors.push(actor);
         }
         let ports: Vec<String> = [site.front, site.ports[0], site.ports[1]].iter().map(u16::to_string).collect();
         let words: Vec<&str> = ports.iter().map(String::as_str).collect();
-        let balancer = site.stage.start("balancer", "nico_service/balancer.py", &words);
+        let balancer = site.stage.start("balancer", "nico/balancer.py", &words);
         balancer.until("balancing");
         for actor in &site.actors {
             actor.until("started with kv1");
@@ -90,7 +90,7 @@ impl Site {
     }
 
     pub(crate) fn script(&self, name: &str, words: &[&str]) -> String {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worlds/python/nico_service").join(name);
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worlds/python/nico").join(name);
         let mut command = Command::new(python());
         command.arg(script).args(words).current_dir(self.stage.at());
         self.stage.lend(&mut command);
@@ -137,40 +137,16 @@ impl Site {
     /// Kills the program after the first line that it writes into the journal, then after the second of the next attempt, and so
     /// on to the seventh: each step dies between its intent and its outcome, and so does each call of the service.
     pub(crate) fn finish_killed_at_every_line(&self, plan: &str) -> usize {
-        let lines =
-            || fs::read_to_string(self.stage.at().join(".keyrota/journal.jsonl")).map_or(0, |t| t.lines().count());
         let mut kills = 0;
         loop {
-            let before = lines();
-            let mut child = self.stage.keyrota(&["apply", plan, "--exit-code"]).spawn().unwrap();
-            let ended = loop {
-                match child.try_wait().unwrap() {
-                    Some(status) => break Some(status),
-                    None if lines() > before + kills % 7 => break None,
-                    None => std::thread::sleep(std::time::Duration::from_millis(1)),
-                }
-            };
-            match ended.map(|status| status.code()) {
-                None => {
-                    child.kill().unwrap();
-                    kills += 1;
-                }
-                Some(Some(0)) => return kills,
-                Some(Some(3)) => std::thread::sleep(std::time::Duration::from_millis(500)),
-                Some(code) => {
-                    let output = child.wait_with_output().unwrap();
-                    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                    // It may have been killed after its last line.
-                    if said.contains("this plan was carried out") {
-                        return kills;
-                    }
-                    // A child of the one that was killed may hold its lock for a moment.
-                    assert!(said.contains("(process"), "exit {code:?} after {kills} kills: {said}");
-                    std::thread::sleep(std::time::Duration::from_millis(100));
-                    continue;
+            match self.stage.killed_after(&["apply", plan, "--exit-code"], kills % 7 + 1) {
+                None => kills += 1,
+                Some(said) if said.was_finished() || said.code == Some(0) => return kills,
+                Some(said) => {
+                    assert_eq!(said.code, Some(3), "after {kills} kills: {said:?}");
+                    std::thread::sleep(std::time::Duration::from_millis(500));
                 }
             }
-            child.wait().unwrap();
             assert!(kills < 200, "it does not get on");
         }
     }

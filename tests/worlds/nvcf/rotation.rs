@@ -1,6 +1,5 @@
 //! The whole way: killed after every line of the journal, with a rival at work on the same document.
 
-use std::path::Path;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -8,31 +7,12 @@ use super::bao::Server;
 use super::site::KEY;
 use super::site::Site;
 
-fn lines(journal: &Path) -> usize {
-    std::fs::read(journal).map_or(0, |bytes| bytes.iter().filter(|byte| **byte == b'\n').count())
-}
-
-/// Runs the program and kills it as soon as it has written so many lines into its journal. Whether it was killed.
+/// Runs the program until it has written so many lines into its journal. Whether it was killed then.
 fn killed(site: &Site, words: &[&str], after: usize) -> bool {
-    let journal = site.stage.at().join(".keyrota/journal.jsonl");
-    let before = lines(&journal);
-    let mut child = site.stage.keyrota(words).spawn().unwrap();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            let output = child.wait_with_output().unwrap();
-            // Killed just after its last line, it has nothing left to do. On a busy machine a check may take longer than it
-            // may: the next attempt asks again.
-            let finished = String::from_utf8_lossy(&output.stderr).contains("this plan was carried out");
-            assert!(finished || matches!(status.code(), Some(0 | 1 | 3)), "{output:?}");
-            return false;
-        }
-        if lines(&journal) >= before + after {
-            child.kill().unwrap();
-            child.wait().unwrap();
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    let Some(said) = site.stage.killed_after(words, after) else { return true };
+    // On a busy machine a check may take longer than it may: the next attempt asks again.
+    assert!(said.was_finished() || matches!(said.code, Some(0 | 1 | 3)), "{said:?}");
+    false
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn killed_at_every_step_it_goes_on() {
         assert!(killed.len() < 60);
         let mut run = site.stage.keyrota(&["apply", "plan.json", "--wait"]).spawn().unwrap();
         let mut new = None;
+        let mut said = String::new();
         for line in BufReader::new(run.stderr.take().unwrap()).lines() {
             let line = line.unwrap();
             if let Some(step) = line.strip_suffix(" ...").and_then(|line| line.split(':').next())
@@ -26,15 +27,20 @@ fn killed_at_every_step_it_goes_on() {
                 new = Some(step.to_owned());
                 break;
             }
+            said.push_str(&line);
+            said.push('\n');
         }
         if new.is_none() {
-            assert!(run.wait().unwrap().success());
+            let code = run.wait().unwrap().code();
+            assert_eq!(code, Some(0), "after {killed:?}: {said}{}", site.log("agent-1"));
             break;
         }
         run.kill().unwrap();
         run.wait().unwrap();
     }
-    assert!(killed.len() >= 35, "{killed:?}");
+    // A wait may find its gate open.
+    let acts = |step: &&String| !step.ends_with("-wait");
+    assert!(killed.iter().filter(acts).count() >= 31, "{killed:?}");
     site.judged("v2", "v1");
     site.nobody_was_stranded();
     assert!(site.stage.done(&["plan", "--exit-code"]).contains("nothing to do"));

@@ -21,7 +21,7 @@ import psycopg
 from grpc_reflection.v1alpha import reflection
 
 import envelope
-from envelope import FIELDS, Unreadable
+from envelope import COLUMNS, Refused
 
 HERE = pathlib.Path(__file__).parent
 NAME, PORT = sys.argv[1], sys.argv[2]
@@ -41,9 +41,7 @@ CURRENT = CONFIG["current_encryption_key_id"]
 
 
 def credentials():
-    document = json.loads((OWN / "secrets.json").read_text())
-    keys = document["machine_identity"]["encryption_keys"]
-    return {name: envelope.key(text) for name, text in keys.items()}
+    return envelope.keys_of((OWN / "secrets.json").read_text())
 
 
 AT_START = credentials()
@@ -59,8 +57,7 @@ def database():
     return psycopg.connect(os.environ["NICO_DB"])
 
 
-COLUMNS = ", ".join(FIELDS)
-READ = f"SELECT organization_id, {COLUMNS} FROM tenant_identity_config"
+READ = f"SELECT organization_id, {', '.join(COLUMNS)} FROM tenant_identity_config"
 
 
 class Forge(forge_pb2_grpc.ForgeServicer):
@@ -85,7 +82,7 @@ class Forge(forge_pb2_grpc.ForgeServicer):
         return reply
 
     def row(self, connection, row, known, dry_run, reply):
-        organization, values = row[0], dict(zip(FIELDS, row[1:]))
+        organization, values = row[0], dict(zip(COLUMNS, row[1:]))
         reply.rows_examined += 1
         renewed, bad = {}, []
         for field, text in values.items():
@@ -95,9 +92,9 @@ class Forge(forge_pb2_grpc.ForgeServicer):
                 if envelope.parse(text)[0] == CURRENT:
                     reply.fields_skipped_on_target += 1
                     continue
-                plain = envelope.open_(text, known)[1]
-                renewed[field] = envelope.seal(plain, CURRENT, known[CURRENT])
-            except Unreadable as error:
+                plain = envelope.open_sealed(text, known)[1]
+                renewed[field] = envelope.seal(CURRENT, known[CURRENT], plain)
+            except Refused as error:
                 bad.append((field, str(error)))
         for field, error in bad:
             reply.failures.add(organization_id=organization, field=field, error=error)
@@ -118,9 +115,9 @@ class Forge(forge_pb2_grpc.ForgeServicer):
     def put(self, connection, organization, old, new):
         """By compare-and-set on all that was read."""
         sets = ", ".join(f"{field} = %s" for field in new)
-        same = " AND ".join(f"{field} IS NOT DISTINCT FROM %s" for field in FIELDS)
+        same = " AND ".join(f"{field} IS NOT DISTINCT FROM %s" for field in COLUMNS)
         query = f"UPDATE tenant_identity_config SET {sets}, updated_at = now() WHERE organization_id = %s AND {same}"
-        done = connection.execute(query, [*new.values(), organization, *(old[field] for field in FIELDS)])
+        done = connection.execute(query, [*new.values(), organization, *(old[field] for field in COLUMNS)])
         if done.rowcount:
             connection.execute("UPDATE tenant_version SET version = version + 1 WHERE organization_id = %s", [organization])
         connection.commit()
@@ -133,8 +130,8 @@ class Forge(forge_pb2_grpc.ForgeServicer):
             context.abort(grpc.StatusCode.NOT_FOUND, "no such organization")
         try:
             known = keys()
-            opened = [envelope.open_(text, known) for text in row[1:] if text is not None]
-        except Unreadable as error:
+            opened = [envelope.open_sealed(text, known) for text in row[1:] if text is not None]
+        except Refused as error:
             context.abort(grpc.StatusCode.INTERNAL, f"cannot issue for {request.organization_id}: {error}")
         digests = [hashlib.sha256(plain).hexdigest() for _, plain in opened]
         return forge_pb2.TenantReply(digests=digests, sealed_under=" ".join(name for name, _ in opened))
@@ -145,7 +142,7 @@ class Forge(forge_pb2_grpc.ForgeServicer):
         if CURRENT not in known:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"encryption key {CURRENT} is not configured")
         plain = b"CANARY/signing-key/" + os.urandom(8).hex().encode()
-        sealed = envelope.seal(plain, CURRENT, known[CURRENT])
+        sealed = envelope.seal(CURRENT, known[CURRENT], plain)
         query = (
             "UPDATE tenant_identity_config SET encrypted_signing_key_2 = encrypted_signing_key_1,"
             " encrypted_signing_key_1 = %s, updated_at = now() WHERE organization_id = %s"

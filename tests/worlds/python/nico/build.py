@@ -70,7 +70,7 @@ def private(path, text):
 
 def organisations():
     """One, two or no signing keys; some with credentials; blanks around a value, as a person's hand leaves them."""
-    sealed = lambda what: envelope.seal(f"CANARY/{what}".encode(), "kv1", KEY)
+    sealed = lambda what: envelope.seal("kv1", KEY, f"CANARY/{what}".encode())
     yield "org-none", None, None, None
     yield "org-one", sealed("one/1"), None, None
     yield "org-two", sealed("two/1"), sealed("two/2"), sealed("two/auth")

@@ -12,23 +12,22 @@ import psycopg
 
 import envelope
 
-document = json.loads(pathlib.Path("site/secrets.json").read_text())
-keys = {name: envelope.key(text) for name, text in document["machine_identity"]["encryption_keys"].items()}
+keys = envelope.keys_of(pathlib.Path("site/secrets.json").read_text())
 under, found, bad = {}, {}, []
 with psycopg.connect(os.environ["NICO_DB"]) as connection:
-    columns = ", ".join(envelope.FIELDS)
+    columns = ", ".join(envelope.COLUMNS)
     rows = connection.execute(f"SELECT organization_id, issuer, {columns} FROM tenant_identity_config ORDER BY 1").fetchall()
 for organization, issuer, *values in rows:
     found[organization] = [issuer]
-    for field, text in zip(envelope.FIELDS, values):
+    for field, text in zip(envelope.COLUMNS, values):
         if text is None:
             found[organization].append(None)
             continue
         try:
-            name, plain = envelope.open_(text, keys)
+            name, plain = envelope.open_sealed(text, keys)
             under[name] = under.get(name, 0) + 1
             found[organization].append(hashlib.sha256(plain).hexdigest())
-        except envelope.Unreadable as error:
+        except envelope.Refused as error:
             bad.append(f"{organization}.{field}: {error}")
             found[organization].append("unreadable")
 if "--save" in sys.argv:

@@ -44,7 +44,10 @@ def parse(sealed):
     nonce = numbers(envelope["nonce"], "nonce")
     if len(nonce) != 12:
         raise Refused(f"a nonce of {len(nonce)} bytes")
-    return envelope["key_id"], nonce, numbers(envelope["ciphertext"], "ciphertext")
+    ciphertext = numbers(envelope["ciphertext"], "ciphertext")
+    if len(ciphertext) < 16:
+        raise Refused("the ciphertext is shorter than its tag")
+    return envelope["key_id"], nonce, ciphertext
 
 
 def open_sealed(sealed, keys):
@@ -55,7 +58,7 @@ def open_sealed(sealed, keys):
     try:
         return key_id, AESGCM(keys[key_id]).decrypt(nonce, ciphertext, None)
     except InvalidTag as why:
-        raise Refused(f"it does not open under {key_id}") from why
+        raise Refused("decryption failed") from why
 
 
 def seal(key_id, key, plaintext):

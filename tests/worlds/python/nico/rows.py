@@ -1,9 +1,9 @@
 """What is true of the rows, by other libraries than ours.
 
-    check.py identity FILE    makes an identity of `age` and prints who it belongs to
-    check.py seed VECTORS     makes the table and the site's files
-    check.py rows VERSION     every value opens under VERSION with its plaintext, every other column is as it was
-    check.py kept IDENTITY    every pre-image opens with `pyrage`, and what it holds is what was replaced
+    rows.py identity FILE    makes an identity of `age` and prints who it belongs to
+    rows.py seed VECTORS     makes the table and the site's files
+    rows.py rows VERSION     every value opens under VERSION with its plaintext, every other column is as it was
+    rows.py kept IDENTITY    every pre-image opens with `pyrage`, and what it holds is what was replaced
 """
 
 import base64
