@@ -207,7 +207,8 @@ fn accepted(plan: &Plan, planned: &Planned, now: Hour) -> Result<(), Denied> {
 /// Only so many rotations are open at once, also where plans were drawn side by side.
 fn at_once(plan: &Plan, ledger: &Ledger) -> Result<(), Denied> {
     let Some(at_most) = plan.settings.calendar.at_once else { return Ok(()) };
-    let rotates = |planned: &&Planned| matches!(planned.kind, Kind::Rotate | Kind::Follow | Kind::Reopen);
+    let rotates =
+        |planned: &&Planned| matches!(planned.kind, Kind::Rotate | Kind::Follow | Kind::Reopen) && !planned.haste;
     let wants = plan.units.iter().flat_map(|unit| &unit.keys).filter(rotates).count();
     let open = ledger.keys.values().filter(|known| known.open_run.is_some()).count();
     let over = open.saturating_add(wants) > usize::try_from(at_most).unwrap_or(usize::MAX);

@@ -7,6 +7,7 @@ pub mod blocker;
 pub mod calendar;
 pub mod judge;
 pub mod lead;
+pub mod leak;
 mod order;
 pub mod reason;
 pub mod wish;
@@ -15,6 +16,8 @@ pub use blocker::Blocker;
 pub use blocker::blockers;
 pub use judge::decide;
 pub use lead::Lead;
+pub use leak::Breaks;
+pub use leak::Leak;
 pub use reason::Reason;
 pub use wish::Wish;
 

@@ -28,6 +28,7 @@ pub use step::Step;
 pub use step::Waiting;
 
 use crate::decision::Decision;
+use crate::decision::Leak;
 use crate::inventory::Disables;
 use crate::inventory::Unmanaged;
 use crate::model::Act;
@@ -60,6 +61,10 @@ pub struct Plan {
     /// What was seen beside the keys and is in no policy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unmanaged: Vec<Unmanaged>,
+    /// The versions that somebody says are known to others, and what would break if they were disabled at once. Whoever
+    /// opens the plan writes them down.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaks: Vec<Leak>,
     /// Keys that are planned together, each group by itself.
     pub units: Vec<Unit>,
 }
@@ -91,6 +96,9 @@ pub struct Planned {
     pub old: Option<VersionId>,
     /// The version that is made or moved to.
     pub new: crate::model::Which,
+    /// Whether the version that is left behind is known to others, so that nothing is waited for that only caution asks for.
+    #[serde(default)]
+    pub haste: bool,
     /// The world as the plan found it.
     pub base: Base,
 }

@@ -1,7 +1,10 @@
 //! Asks the ports and fills an inventory. It only reads.
 //! Never here: deciding anything; what could not be asked is noted as such, and makes only its own keys wait.
 
+pub mod heard;
 pub mod trace;
+
+pub use heard::hear;
 
 use crate::fault::Fault;
 use crate::inventory::Census;

@@ -585,6 +585,44 @@ fn pre_images_are_kept_and_deleted_by_a_plan() {
     insta::assert_snapshot!(world.told);
 }
 
+/// Others know a version: neither its window nor a freeze keeps anybody from leaving it, what would break is told before, and
+/// nobody forgets it afterwards.
+#[test]
+fn a_version_that_others_know_is_left_at_once() {
+    let mut world = world(10, "1s", "40d");
+    let day = |days: i64| (chrono::Utc::now() + chrono::TimeDelta::days(days)).format("%Y-%m-%d").to_string();
+    let windows = "[calendar.windows]\nnever = [{ days = [\"DAY\"], from = \"00:00\", lasts = \"1h\" }]\n";
+    let closed = (chrono::Utc::now() + chrono::TimeDelta::days(3)).format("%a").to_string().to_lowercase();
+    let freeze = format!("[[calendar.freezes]]\nfrom = \"{}\"\nto = \"{}\"\nbecause = \"sale\"\n", day(-2), day(3));
+    fs::write(world.path("keyrota.toml"), format!("actor = \"kim\"\n{}{freeze}", windows.replace("DAY", &closed)))
+        .unwrap();
+    let policy = fs::read_to_string(world.path("policies/app.toml")).unwrap();
+    let slow =
+        policy.replace("retire = { after = \"1s\"", "window = \"never\"\ngrace = \"1s\"\nretire = { after = \"3d\"");
+    fs::write(world.path("policies/app.toml"), slow).unwrap();
+    for args in [
+        "plan --compromised app/kek@v9",
+        "plan --compromised app/other@v1",
+        "plan --compromised app/kek@v1 --key app/kek",
+    ] {
+        world.run(args);
+    }
+    world.run("plan --compromised app/kek@v1 -o away.json --exit-code");
+    world.run("status --all");
+    world.until("apply away.json --exit-code", 0);
+    let under: u32 =
+        world.db().query_row("select count(*) from data_keys where kek_version = 'v2'", (), |row| row.get(0)).unwrap();
+    assert_eq!(under, 10);
+    for args in ["status --all", "why app/kek@v1", "plan --back app/kek", "plan --to app/kek@v1", "report"] {
+        world.run(args);
+    }
+    // Said again, there is nothing to rotate; and one that nobody uses can be said to be known too.
+    world.run("plan --compromised app/kek@v1 -o again.json");
+    world.until("apply again.json --exit-code", 0);
+    world.run("plan --compromised app/kek@v2 -o next.json --exit-code");
+    insta::assert_snapshot!(world.told);
+}
+
 /// In a freeze nothing begins that changes anything, and no more keys are under way than may be at once.
 #[test]
 fn the_calendar_is_obeyed() {

@@ -55,7 +55,8 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     let drawn = plan::draw(&read.project, &inventory, decisions, &wish, None).map_err(cyclic)?;
     let document = Document::of(prove::check(drawn)?);
     let empty = document.plan().units.is_empty();
-    if let Some(out) = args.out.as_ref().filter(|_| !empty) {
+    // A plan without steps may still have something to write down.
+    if let Some(out) = args.out.as_ref().filter(|_| !empty || !document.plan().leaks.is_empty()) {
         disk::write_whole(out, document.bytes(), disk::PRIVATE_FILE)?;
     }
     show(&document, args, console)?;
@@ -71,7 +72,8 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
 
 fn show(document: &Document, args: &Args, console: &mut Console) -> Result<(), Fail> {
     super::show::print(document, console);
-    if console.json || document.plan().units.is_empty() {
+    let plan = document.plan();
+    if console.json || plan.units.is_empty() && plan.leaks.is_empty() {
         return Ok(());
     }
     if let Some(old) = &args.same_as {
@@ -100,6 +102,9 @@ pub(super) fn decide(
     let ledger = journal::ledger(&home.read()?)?;
     let mut inventory = survey::look(project, &wired, &ledger.past(), Depth::Count);
     lost::refuse(&mut inventory, &ledger)?;
+    if let Wish::Compromised(key, _) = wish {
+        survey::hear(&mut inventory, project, &wired, key);
+    }
     Ok((decision::decide(project, &inventory, wish), inventory))
 }
 

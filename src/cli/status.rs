@@ -91,7 +91,10 @@ fn exit(seen: &status::Status) -> Exit {
 
 fn key(project: &Project, decision: Decision, seen: Option<&KeySeen>, ledger: &Ledger, now: Hour) -> status::Key {
     let policy = project.policies.iter().find(|policy| policy.name == *decision.key.policy());
-    let versions = seen.map(|seen| seen.key.versions.clone()).unwrap_or_default();
+    let mut versions = seen.map(|seen| seen.key.versions.clone()).unwrap_or_default();
+    for version in &mut versions {
+        version.compromised |= seen.is_some_and(|seen| seen.past.compromised.contains(&version.id));
+    }
     let current = versions.iter().find(|version| version.state == crate::model::State::Current).cloned();
     let since = current.as_ref().and_then(|current| since(project, &decision.key, current, seen));
     status::Key {

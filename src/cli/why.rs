@@ -69,6 +69,9 @@ pub(super) fn count(folder: &Path, project: &Project, name: &KeyName, ledger: &L
     let wired = wire::Wired::new(folder, &alone.policies, &alone.settings.allow, stop)?;
     let mut inventory = survey::look(&alone, &wired, &ledger.past(), Depth::Count);
     trace::note(&mut inventory, ledger);
+    if ledger.keys.get(name).is_some_and(|known| !known.compromised.is_empty()) {
+        survey::hear(&mut inventory, &alone, &wired, name);
+    }
     let gone = || Fail::refused(format!("`{name}` was not looked at"), "this is a bug of keyrota");
     inventory.keys.remove(name).ok_or_else(gone)
 }

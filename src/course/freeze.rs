@@ -10,7 +10,8 @@ use crate::plan::step::Why;
 #[must_use]
 pub fn waits_out(unit: &Unit, index: usize, begun: impl Fn(usize) -> bool) -> bool {
     let Some(step) = unit.steps.get(index) else { return false };
-    if !changes(&step.part) {
+    // Nobody waits with a version that others know.
+    if !changes(&step.part) || unit.keys.get(step.key).is_some_and(|planned| planned.haste) {
         return false;
     }
     let mine = || unit.steps.iter().enumerate().filter(|(_, other)| other.key == step.key);

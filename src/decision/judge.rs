@@ -73,12 +73,16 @@ impl Case<'_> {
         let due_by =
             current.and_then(|version| self.current_since(seen, version)).map(|h| self.key.rotate_every.after(h));
         let lead = self.lead(seen, due_by);
-        let blocked = self.blocked(seen).or_else(|| self.back(seen));
+        let blocked = self.blocked(seen).or_else(|| self.back(seen)).or_else(|| self.leaked(seen));
         let mut decision = blocked.unwrap_or_else(|| self.judge(seen, lead));
         if seen.past.rolled_back && decision.verdict.acts() {
             // It was blocked until a person planned it; a person did, and the plan says so.
             decision.reasons.push(Reason::TakenBack);
         }
+        // Whatever else is to be done: what others know still opens.
+        let open = |version: &&Version| matches!(version.state, State::Staged | State::DecryptOnly);
+        let known = seen.key.versions.iter().filter(open).filter(|version| self.is_known_to_others(seen, version));
+        decision.reasons.extend(known.map(|version| Reason::Compromised { version: version.id.clone() }));
         decision.due_by = due_by;
         decision.start_by = due_by.map(|due| lead.total().plus(self.key.early_by).before(due));
         decision.lead = lead;
@@ -111,7 +115,10 @@ impl Case<'_> {
         }
         // Whoever wants to go back is told what to do first.
         if let Some(run) = seen.past.open_run.as_ref().filter(|_| self.back(seen).is_none()) {
-            return Some(self.says(Verdict::UnderWay, vec![Reason::OpenRun { run: run.clone() }]));
+            // Nothing is drawn beside an open run, and whoever asked for more than what is due is told so.
+            let asked = self.wish.leaked(self.name).is_some();
+            let verdict = if asked { Verdict::Blocked } else { Verdict::UnderWay };
+            return Some(self.says(verdict, vec![Reason::OpenRun { run: run.clone() }]));
         }
         if seen.past.rolled_back && !self.wish.names(self.name) {
             return Some(self.says(Verdict::RolledBack, vec![Reason::TakenBack]));
@@ -131,6 +138,19 @@ impl Case<'_> {
         })
     }
 
+    /// What is said to be known to others must be there, or have been.
+    fn leaked(&self, seen: &KeySeen) -> Option<Decision> {
+        let version = self.wish.leaked(self.name)?;
+        let known = seen.key.version(version).is_some() || seen.past.known.contains(version);
+        (!known).then(|| self.says(Verdict::Blocked, vec![Reason::NoSuchVersion { version: version.clone() }]))
+    }
+
+    /// Whether others know a version: by its backend, by our journal, or by whoever asks.
+    fn is_known_to_others(&self, seen: &KeySeen, version: &Version) -> bool {
+        let asked = self.wish.leaked(self.name) == Some(&version.id);
+        asked || version.compromised || seen.past.compromised.contains(&version.id)
+    }
+
     fn judge(&self, seen: &KeySeen, lead: Lead) -> Decision {
         let Some(current) = seen.key.current() else {
             return self.without_current(seen);
@@ -142,7 +162,8 @@ impl Case<'_> {
             let verdict = if lost { Verdict::Blocked } else { Verdict::Reopened };
             return self.says(verdict, under_retired.into_iter().map(|(_, reason)| reason).collect());
         }
-        let behind = self.behind(seen);
+        // Nothing is moved to a version that others know: what is left under older ones moves with the rotation away from it.
+        let behind = if self.is_known_to_others(seen, current) { Vec::new() } else { self.behind(seen) };
         if !behind.is_empty() {
             return self.says(Verdict::Behind, behind);
         }
@@ -220,7 +241,7 @@ impl Case<'_> {
         match self.wish {
             Wish::Destroy => true,
             Wish::DestroyOne(key, _) => key == self.name,
-            Wish::WhatIsDue | Wish::Rotate(_) | Wish::To(..) | Wish::Back(_) => false,
+            Wish::WhatIsDue | Wish::Rotate(_) | Wish::To(..) | Wish::Back(_) | Wish::Compromised(..) => false,
         }
     }
 
@@ -228,11 +249,11 @@ impl Case<'_> {
         let version = current.id.clone();
         let mut reasons = Vec::new();
         let mut verdict = Verdict::Well;
-        if self.wish.names(self.name) {
+        if self.wish.names(self.name) && self.wish.leaked(self.name).is_none() {
             verdict = Verdict::Due;
             reasons.push(Reason::Asked);
         }
-        if current.compromised || seen.past.compromised.contains(&current.id) {
+        if self.is_known_to_others(seen, current) {
             verdict = Verdict::Due;
             reasons.push(Reason::Compromised { version: version.clone() });
         }

@@ -42,7 +42,9 @@ fn at_once(project: &Project, decisions: &mut [Decision], wish: &Wish) {
     let Some(most) = project.settings.calendar.at_once else { return };
     let open = decisions.iter().filter(|decision| decision.verdict == Verdict::UnderWay).count();
     let slots = usize::try_from(most).unwrap_or(usize::MAX).saturating_sub(open);
-    let mut wanting: Vec<&Decision> = decisions.iter().filter(|decision| turns(decision.verdict)).collect();
+    // Nobody waits for a slot with a version that others know.
+    let wants = |decision: &&Decision| turns(decision.verdict) && wish.leaked(&decision.key).is_none();
+    let mut wanting: Vec<&Decision> = decisions.iter().filter(wants).collect();
     if wanting.len() <= slots {
         return;
     }
@@ -53,7 +55,8 @@ fn at_once(project: &Project, decisions: &mut [Decision], wish: &Wish) {
         taken.take(&decision.key, names.len());
     }
     let taken = taken.taken;
-    for decision in decisions.iter_mut().filter(|d| turns(d.verdict) && !taken.contains(&d.key)) {
+    let waits = |d: &&mut Decision| turns(d.verdict) && names.contains(&d.key) && !taken.contains(&d.key);
+    for decision in decisions.iter_mut().filter(waits) {
         decision.verdict = Verdict::Waiting;
         decision.reasons.push(Reason::AtOnce { at_most: most });
     }

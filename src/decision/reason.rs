@@ -51,6 +51,11 @@ pub enum Reason {
         /// The version.
         version: VersionId,
     },
+    /// The version that is said to be known to others is none of this key.
+    NoSuchVersion {
+        /// The version.
+        version: VersionId,
+    },
     /// It is another kind of key than the policy asks for.
     Algorithm {
         /// The version.

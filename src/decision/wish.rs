@@ -15,6 +15,8 @@ pub enum Wish {
     To(KeyName, VersionId),
     /// Take this key's last rotation back.
     Back(KeyName),
+    /// This key's version is known to others: away from it, by the shortest safe way.
+    Compromised(KeyName, VersionId),
     /// Destroy what may be destroyed.
     Destroy,
     /// Destroy this version, if it may be.
@@ -25,7 +27,16 @@ impl Wish {
     /// Whether this key was asked for by name.
     #[must_use]
     pub fn names(&self, key: &KeyName) -> bool {
-        matches!(self, Wish::Rotate(asked) | Wish::To(asked, _) | Wish::Back(asked) if asked == key)
+        matches!(self, Wish::Rotate(asked) | Wish::To(asked, _) | Wish::Back(asked) | Wish::Compromised(asked, _) if asked == key)
+    }
+
+    /// The version of this key that somebody says is known to others.
+    #[must_use]
+    pub fn leaked(&self, key: &KeyName) -> Option<&VersionId> {
+        match self {
+            Wish::Compromised(asked, version) if asked == key => Some(version),
+            _ => None,
+        }
     }
 
     /// The one key that it is about, where it is about one.
@@ -33,7 +44,11 @@ impl Wish {
     pub const fn key(&self) -> Option<&KeyName> {
         match self {
             Wish::WhatIsDue | Wish::Destroy => None,
-            Wish::Rotate(key) | Wish::To(key, _) | Wish::Back(key) | Wish::DestroyOne(key, _) => Some(key),
+            Wish::Rotate(key)
+            | Wish::To(key, _)
+            | Wish::Back(key)
+            | Wish::Compromised(key, _)
+            | Wish::DestroyOne(key, _) => Some(key),
         }
     }
 }

@@ -105,7 +105,11 @@ impl<'a> Desk<'a> {
         }
         let expires = Some(plan.expires);
         self.run = Some(run.clone());
-        self.say(vec![Event::RunOpened { run, plan: id, intent, keys, expires, approved: Vec::new() }])?;
+        let mut events = vec![Event::RunOpened { run, plan: id, intent, keys, expires, approved: Vec::new() }];
+        let why = || "whoever planned it said so: `plan --compromised`".to_owned();
+        let leaks = plan.leaks.iter().map(|leak| (leak.key.clone(), leak.version.clone()));
+        events.extend(leaks.map(|(key, version)| Event::Compromised { key, version, why: why() }));
+        self.say(events)?;
         self.seal()
     }
 

@@ -60,6 +60,8 @@ pub struct Aspect<'a> {
     pub fleets: Vec<(&'a Name, &'a Fleet)>,
     /// The version that is left behind.
     pub old: Option<VersionId>,
+    /// Whether that one is known to others: nothing is waited for that only caution asks for.
+    pub haste: bool,
     /// The version that takes its place, where that one is there already.
     pub to: Option<VersionId>,
     /// How long it takes until nobody writes under that one any more.
@@ -82,6 +84,7 @@ impl<'a> Aspect<'a> {
             kind,
             fleets,
             old: None,
+            haste: false,
             to: None,
             lead: Lead::default(),
             hour: Hour::UNIX_EPOCH,
@@ -94,7 +97,7 @@ impl<'a> Aspect<'a> {
         let same_fleets = self.key.used_by == other.key.used_by;
         let same_target = self.target() == other.target();
         let same_kind = self.kind == other.kind && self.turn() == other.turn() && same_target;
-        std::ptr::eq(self.policy, other.policy) && same_kind && same_fleets
+        std::ptr::eq(self.policy, other.policy) && same_kind && same_fleets && self.haste == other.haste
     }
 
     /// Which act is the turn.
@@ -181,12 +184,13 @@ impl<'a> Aspect<'a> {
         older.map(|version| &version.id).any(|id| self.seen.past.quarantined.get(id).is_some_and(|count| *count > 0))
     }
 
-    /// How long normal traffic runs before the old version is disabled: no shorter than any cache.
+    /// How long normal traffic runs before the old version is disabled: no shorter than any cache, and no longer where others
+    /// know the version.
     #[must_use]
     pub fn soak(&self) -> Span {
         let after = match self.key.retire {
-            Retire::After { after, .. } => after,
-            Retire::Never => Span::ZERO,
+            Retire::After { after, .. } if !self.haste => after,
+            Retire::After { .. } | Retire::Never => Span::ZERO,
         };
         after.max(self.longest(|fleet| fleet.caches))
     }
@@ -273,6 +277,25 @@ impl<'a> Aspect<'a> {
             }
             Kind::Follow | Kind::Reopen | Kind::Destroy | Kind::Discard => false,
         };
-        comes && waits && !self.key.grace.is_zero()
+        comes && waits && !self.grace().is_zero()
     }
+
+    /// The delay before the first write. Where others know the old version it is left out, if every member shows by itself that
+    /// it knows the new one: what is declared for those that show nothing stays.
+    #[must_use]
+    pub fn grace(&self) -> Span {
+        if self.haste && self.fleets.iter().all(|(_, fleet)| shows(fleet)) { Span::ZERO } else { self.key.grace }
+    }
+
+    /// The window that the turn waits for. Nobody waits for one with a version that others know.
+    #[must_use]
+    pub fn window(&self) -> Option<&'a Name> {
+        self.key.window.as_ref().filter(|_| !self.haste)
+    }
+}
+
+/// Whether members show by themselves that they know a version: by a proof, or because they look each time.
+#[must_use]
+pub fn shows(fleet: &Fleet) -> bool {
+    fleet.proof.is_some() || fleet.learns == Learns::Always
 }

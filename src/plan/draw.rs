@@ -4,6 +4,7 @@ use crate::decision::Decision;
 use crate::decision::Verdict;
 use crate::decision::Wish;
 use crate::decision::back;
+use crate::decision::leak;
 use crate::inventory::Inventory;
 use crate::inventory::KeySeen;
 use crate::model::Hour;
@@ -70,6 +71,7 @@ pub fn draw(
         policies,
         decisions,
         unmanaged: inventory.unmanaged.clone(),
+        leaks: leak::leak(project, inventory, wish).into_iter().collect(),
         units,
     })
 }
@@ -99,6 +101,7 @@ fn aspects<'a>(project: &'a Project, inventory: &'a Inventory, decisions: &[Deci
             let Some(Ok(route)) = back::route(wish, &decision.key, (policy, key), seen) else { continue };
             (aspect.old, aspect.to) = (Some(route.from), Some(route.to));
         }
+        aspect.haste = aspect.old.is_some() && aspect.old.as_ref() == wish.leaked(&decision.key);
         if kind == Kind::Destroy && aspect.old.is_none() {
             continue;
         }
@@ -111,10 +114,10 @@ fn kind(decision: &Decision, wish: &Wish) -> Option<Kind> {
     let destroys = match wish {
         Wish::Destroy => true,
         Wish::DestroyOne(key, _) => *key == decision.key,
-        Wish::WhatIsDue | Wish::Rotate(_) | Wish::To(..) | Wish::Back(_) => false,
+        Wish::WhatIsDue | Wish::Rotate(_) | Wish::To(..) | Wish::Back(_) | Wish::Compromised(..) => false,
     };
     let only = match wish {
-        Wish::Rotate(key) | Wish::To(key, _) | Wish::Back(key) => *key == decision.key,
+        Wish::Rotate(key) | Wish::To(key, _) | Wish::Back(key) | Wish::Compromised(key, _) => *key == decision.key,
         Wish::Destroy | Wish::DestroyOne(..) => false,
         Wish::WhatIsDue => true,
     };
@@ -141,15 +144,28 @@ fn old(policy: &Policy, aspect: &Aspect<'_>, seen: &KeySeen, hour: Hour, wish: &
     let with_values = |version: &&Version| aspect.values(|census| census.of(&version.id)) > 0;
     let of = |state: State| seen.key.versions.iter().filter(move |version| version.state == state);
     let id = |version: &Version| version.id.clone();
+    // Away from what others know, before anything else that is to be left.
+    let leaked = |version: &&Version| wish.leaked(&aspect.name) == Some(&version.id);
     match aspect.kind {
         Kind::First | Kind::Discard | Kind::Back => None,
         Kind::Rotate => seen.key.current().map(id),
-        Kind::Follow => of(State::DecryptOnly).find(with_values).or_else(|| of(State::DecryptOnly).next()).map(id),
-        Kind::Reopen => of(State::Disabled).find(with_values).map(id),
+        Kind::Follow => {
+            let found = of(State::DecryptOnly).find(leaked).or_else(|| of(State::DecryptOnly).find(with_values));
+            found.or_else(|| of(State::DecryptOnly).next()).map(id)
+        }
+        Kind::Reopen => {
+            let found = of(State::Disabled).filter(with_values).find(leaked);
+            found.or_else(|| of(State::Disabled).find(with_values)).map(id)
+        }
         Kind::Destroy => {
             let asked = |version: &&Version| match wish {
                 Wish::DestroyOne(_, asked) => version.id == *asked,
-                Wish::WhatIsDue | Wish::Rotate(_) | Wish::To(..) | Wish::Back(_) | Wish::Destroy => true,
+                Wish::WhatIsDue
+                | Wish::Rotate(_)
+                | Wish::To(..)
+                | Wish::Back(_)
+                | Wish::Compromised(..)
+                | Wish::Destroy => true,
             };
             let may_go = |version: &&Version| {
                 let keep = crate::decision::judge::keeps(policy, aspect.key, seen, version, hour);
@@ -227,5 +243,6 @@ fn planned(aspect: &Aspect<'_>) -> Option<Planned> {
         }
     };
     let base = Base::of(aspect.seen, &aspect.fleets)?;
-    Some(Planned { name: aspect.name.clone(), kind: aspect.kind, old: aspect.old.clone(), new, base })
+    let (name, old) = (aspect.name.clone(), aspect.old.clone());
+    Some(Planned { name, kind: aspect.kind, old, new, haste: aspect.haste, base })
 }

@@ -71,7 +71,7 @@ fn checks(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
         Kind::Discard => return,
         Kind::First | Kind::Rotate => {
             // Hours lie between opening the plan and the turn, except where the making of the version is the turn.
-            if aspect.turn() != Turn::Add || aspect.key.window.is_some() {
+            if aspect.turn() != Turn::Add || aspect.window().is_some() {
                 ask(When::Before, true);
             }
             ask(When::Added, false);
@@ -85,7 +85,7 @@ fn checks(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
         }
         Kind::Follow => ask(When::Before, true),
         // Nothing is waited for before values are moved, except a window.
-        Kind::Reopen if aspect.key.window.is_some() => ask(When::Before, true),
+        Kind::Reopen if aspect.window().is_some() => ask(When::Before, true),
         Kind::Reopen => {}
     }
     if aspect.old.is_some() {
@@ -144,7 +144,7 @@ fn learning(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     }
     // Grace is a gate where the turn is an act of its own, and for our own rewrap; elsewhere it is an inequality.
     if aspect.graces() {
-        steps.push(wait(Waiting::Grace, vec![after(aspect.key.grace)]));
+        steps.push(wait(Waiting::Grace, vec![after(aspect.grace())]));
     }
 }
 
@@ -342,7 +342,7 @@ fn mark_turn(aspect: &Aspect<'_>, steps: &mut [Step]) {
     let span: u64 = steps.iter().filter(|step| step.part.member().is_some()).map(|step| step.estimate.seconds).sum();
     let window = |step: &Step| {
         let lasts = Span::seconds(span.saturating_add(step.estimate.seconds));
-        aspect.key.window.clone().map(|window| Gate::Window { window, lasts })
+        aspect.window().cloned().map(|window| Gate::Window { window, lasts })
     };
     for step in steps.iter_mut() {
         step.turn = matches!(

@@ -20,7 +20,8 @@ use crate::policy::meant::key::Retire;
 pub fn bounds(aspect: &Aspect<'_>, hour: Hour) -> Vec<Bound> {
     let mut bounds = Vec::new();
     if matches!(aspect.kind, Kind::Rotate) {
-        bounds.push(period(aspect));
+        // How long a version may be current no longer matters for one that others know.
+        bounds.extend((!aspect.haste).then(|| period(aspect)));
         let slowest = aspect.fleets.iter().max_by_key(|(_, fleet)| learn_span(fleet));
         if let Some((name, fleet)) = slowest {
             bounds.extend(readable(aspect, name.as_str(), fleet));
@@ -108,13 +109,13 @@ fn readable(aspect: &Aspect<'_>, name: &str, fleet: &Fleet) -> Option<Bound> {
 
 /// Where the making of the version is the turn, grace is judged here and not waited for.
 fn grace(aspect: &Aspect<'_>) -> Option<Bound> {
-    if aspect.turn() != Turn::Add || aspect.key.grace.is_zero() {
+    if aspect.turn() != Turn::Add || aspect.grace().is_zero() {
         return None;
     }
     Some(Bound {
         rule: Code::R21,
         about: "the new version is there for the grace period before anybody writes with it".into(),
         there: Term::new("first write after", fuse(aspect).unwrap_or(Span::ZERO)),
-        needed: vec![Term::new("grace", aspect.key.grace)],
+        needed: vec![Term::new("grace", aspect.grace())],
     })
 }

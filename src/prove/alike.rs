@@ -40,7 +40,7 @@ fn same_planned(a: &Planned, b: &Planned) -> bool {
         (planned.old.is_some(), version.map(|version| version.state), new)
     };
     let same_policy = a.name.policy() == b.name.policy();
-    same_policy && a.kind == b.kind && a.base.able == b.base.able && old(a) == old(b)
+    same_policy && a.kind == b.kind && a.haste == b.haste && a.base.able == b.base.able && old(a) == old(b)
 }
 
 /// Every field by name: a new one does not compile before somebody has thought of it here.

@@ -1,6 +1,7 @@
 //! The small world of one key's plan: its steps, its fleets cut down to the members that matter, and what its
 //! places can do. It does not change while it is explored.
 
+use crate::decision::Leak;
 use crate::decision::lead::follows;
 use crate::inventory::Able;
 use crate::inventory::Disables;
@@ -15,6 +16,7 @@ use crate::plan::Part;
 use crate::plan::Plan;
 use crate::plan::Unit;
 use crate::plan::aspect::Aspect;
+use crate::plan::aspect::shows;
 use crate::plan::step::Need;
 use crate::plan::step::Step;
 use crate::policy::Policy;
@@ -195,6 +197,10 @@ impl World {
         };
         let ours = |store: &&Store| !matches!(store.place, Place::Unseen | Place::Grpc(_));
         let served = planned.base.able.reopens == Reopens::Service && stores.iter().copied().any(|store| ours(&store));
+        // What only caution asks for is left out where somebody said that others know the version: by the plan's own list.
+        let told = |leak: &Leak| leak.key == planned.name && Some(&leak.version) == planned.old.as_ref();
+        let haste = planned.haste && plan.leaks.iter().any(told);
+        let shown = haste && fleets.iter().all(|side| shows(&side.fleet));
         let accepted = Accepted::of(&key.accepts, &fleets, unit, slot, plan.made);
         let mut world = World {
             key: planned.name.to_string(),
@@ -204,7 +210,7 @@ impl World {
             atomic: stores.iter().filter(seen).all(|store| store.atomic),
             by_service: stores.iter().any(|store| matches!(store.place, Place::Grpc(_))),
             destroy_after: destroy_after(policy, key),
-            window: key.window.clone(),
+            window: key.window.clone().filter(|_| !haste),
             approvals: plan.settings.approval.iter().flat_map(asked).collect(),
             fleets,
             able: planned.base.able,
@@ -213,10 +219,10 @@ impl World {
             new_state,
             checks: key.checks.iter().flat_map(|check| check.when.iter().copied()).collect(),
             keeps: (key.pre_images.is_some() || served) && planned.old.is_some(),
-            grace: key.grace,
+            grace: if shown { Span::ZERO } else { key.grace },
             soak: match key.retire {
-                Retire::After { after, .. } => after,
-                Retire::Never => Span::ZERO,
+                Retire::After { after, .. } if !haste => after,
+                Retire::After { .. } | Retire::Never => Span::ZERO,
             },
             accepted,
             timing: Timing::default(),

@@ -2,6 +2,7 @@
 
 mod forecast;
 mod group;
+pub(crate) mod leak;
 mod proof;
 mod step;
 mod view;

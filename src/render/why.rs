@@ -2,10 +2,12 @@
 //! when it clears by itself, and the command that clears it.
 
 use crate::decision::Blocker;
+use crate::decision::Breaks;
 use crate::decision::Decision;
 use crate::decision::Reason;
 use crate::decision::Verdict;
 use crate::decision::blockers;
+use crate::decision::leak::breaks;
 use crate::decision::reason::Keeps;
 use crate::inventory::Disables;
 use crate::inventory::KeySeen;
@@ -20,6 +22,7 @@ use crate::policy::meant;
 use crate::policy::meant::key::Retire;
 use crate::render::Paper;
 use crate::render::outline::Outline;
+use crate::render::plan::leak;
 use crate::render::status::Run;
 use crate::render::status::waits;
 use crate::render::terminal::Tone;
@@ -59,7 +62,7 @@ pub struct Why {
 /// One answer.
 #[derive(Debug, Serialize)]
 pub struct Answer {
-    /// What was asked: `rotate`, `retire` or `destroy`.
+    /// What was asked: `rotate`, `retire`, `destroy` or `compromised`.
     pub question: &'static str,
     /// The version it is about.
     pub version: Option<VersionId>,
@@ -117,6 +120,7 @@ pub fn answer(case: Case<'_>, only: Option<&Version>) -> Why {
     // What blocks the whole key is told once.
     let shown = only.is_none();
     for version in versions {
+        answers.extend(leaked(case, version));
         match version.state {
             State::DecryptOnly => answers.extend([retire(case, version, shown), destroy(case, version, shown)]),
             State::Disabled => answers.push(destroy(case, version, shown)),
@@ -310,6 +314,34 @@ fn neither(case: Case<'_>, version: &Version) -> Answer {
         }
     };
     Answer { question, version: Some(id.clone()), yes: false, line, because, command: None }
+}
+
+/// What a version still holds together that others know.
+fn leaked(case: Case<'_>, version: &Version) -> Option<Answer> {
+    let known = version.compromised || case.seen.past.compromised.contains(&version.id);
+    let (id, name) = (&version.id, &case.decision.key);
+    let breaks = || breaks(case.policy, case.key, case.seen, id, case.hour);
+    let (line, command) = match version.state {
+        State::Disabled | State::Destroyed => (format!("`{id}` is known to others, and {}.", version.state), None),
+        _ => (
+            format!("`{id}` is known to others. Disabled this moment, this would break:"),
+            Some(format!("`keyrota plan --compromised {name}@{id} -o FILE`, then `keyrota apply FILE`")),
+        ),
+    };
+    let ground = |breaks: &Breaks| Ground { count: count(breaks), ..Ground::of(leak::line(breaks)) };
+    let because = || breaks().iter().map(ground).collect();
+    let version = Some(id.clone());
+    known.then(|| Answer { question: "compromised", version, yes: true, line, because: because(), command })
+}
+
+const fn count(breaks: &Breaks) -> Option<u64> {
+    match breaks {
+        Breaks::Values { count, .. }
+        | Breaks::ByTrial { count, .. }
+        | Breaks::Quarantined { count }
+        | Breaks::PreImages { count } => Some(*count),
+        _ => None,
+    }
 }
 
 /// Values of which only opening tells the version.

@@ -96,6 +96,9 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
         }
         Reason::NoWayBack { version, why } => no_way_back(key, version.as_ref(), why),
         Reason::Compromised { version } => only(format!("`{version}` is known to others")),
+        Reason::NoSuchVersion { version } => {
+            (format!("it has no version `{version}`"), Some(format!("`keyrota status` names the versions of `{key}`")))
+        }
         Reason::Algorithm { version, is, wanted } => {
             only(format!("`{version}` is a key of {is}, and the policy asks for {wanted}"))
         }

@@ -45,6 +45,32 @@ fn every_sample_may_begin() {
     }
 }
 
+/// What only caution asks for is left out only where the plan says of which version it is that others know it.
+#[test]
+fn nobody_hastens_in_silence() {
+    for name in ["known-to-others-and-proven", "known-to-others-while-members-take-turns"] {
+        let plan = scene::case(name).draw(None);
+        assert!(plan.leaks.len() == 1 && plan.units[0].keys[0].haste, "{name}");
+        assert!(keyrota::prove::check(plan.clone()).is_ok(), "{name}");
+        let silent = keyrota::plan::Plan { leaks: Vec::new(), ..plan };
+        assert!(keyrota::prove::check(silent).is_err(), "{name}: nobody said that others know it");
+    }
+}
+
+/// A plan that hastens is another plan: it is written down, and approved, as that.
+#[test]
+fn a_plan_that_hastens_is_read_back_as_it_was() {
+    let plan = keyrota::prove::check(scene::case("known-to-others-and-proven").draw(None)).unwrap();
+    let document = keyrota::plan::Document::of(plan.clone());
+    let read = keyrota::plan::Document::read(document.bytes().to_vec()).unwrap();
+    assert_eq!(*read.plan(), plan);
+    let mut slow = plan;
+    slow.units[0].keys[0].haste = false;
+    assert_ne!(keyrota::plan::Document::of(slow.clone()).intent(), document.intent());
+    slow.leaks.clear();
+    assert_ne!(keyrota::plan::Document::of(slow).intent(), document.intent());
+}
+
 /// The same inputs give the same plan.
 #[test]
 fn drawing_twice_is_drawing_once() {

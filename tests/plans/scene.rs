@@ -49,7 +49,7 @@ fn scene(name: &str, policy: &str, world: &str) -> Scene {
     Scene { name: name.to_owned(), project: read(policy), world: table.try_into().unwrap(), wish }
 }
 
-/// `destroy`, `destroy KEY@V`, `rotate KEY`, `back KEY` or `to KEY@V`.
+/// `destroy`, `destroy KEY@V`, `rotate KEY`, `back KEY`, `to KEY@V` or `compromised KEY@V`.
 fn wished(text: &str) -> Wish {
     match text.split_once(' ') {
         None if text == "destroy" => Wish::Destroy,
@@ -58,6 +58,10 @@ fn wished(text: &str) -> Wish {
         Some(("to", which)) => {
             let (key, version) = which.split_once('@').unwrap();
             Wish::To(key.parse().unwrap(), version.parse().unwrap())
+        }
+        Some(("compromised", which)) => {
+            let (key, version) = which.split_once('@').unwrap();
+            Wish::Compromised(key.parse().unwrap(), version.parse().unwrap())
         }
         Some(("destroy", which)) => {
             let (key, version) = which.split_once('@').unwrap();

@@ -18,6 +18,9 @@ pub(super) struct Asked {
     /// Plan to take this key's last rotation back; both versions stay readable.
     #[arg(long, value_name = "POLICY/KEY")]
     back: Option<KeyName>,
+    /// Others know this version: plan the shortest safe way away from it, and tell what would break without it.
+    #[arg(long, value_name = "POLICY/KEY@VERSION")]
+    compromised: Option<Exactly>,
     /// Plan to destroy the old versions whose time has come.
     #[arg(long)]
     pub(super) destroy: bool,
@@ -30,6 +33,9 @@ impl Asked {
             self.key.clone().map(|key| (format!("--key {key}"), Wish::Rotate(key))),
             self.to.clone().map(|Exactly { key, version }| (format!("--to {key}@{version}"), Wish::To(key, version))),
             self.back.clone().map(|key| (format!("--back {key}"), Wish::Back(key))),
+            self.compromised.clone().map(|Exactly { key, version }| {
+                (format!("--compromised {key}@{version}"), Wish::Compromised(key, version))
+            }),
             self.destroy.then(|| ("--destroy".to_owned(), Wish::Destroy)),
         ];
         let mut asked = asked.into_iter().flatten();

@@ -50,7 +50,7 @@ struct ProofIntent<'a> {
 /// The digest of what a plan would do.
 pub(super) fn intent(plan: &Plan) -> Digest {
     // Every field by name: a new one does not compile before somebody says whether it belongs here.
-    let Plan { tool: _, made: _, expires: _, settings, policies, decisions: _, unmanaged: _, units } = plan;
+    let Plan { tool: _, made: _, expires: _, settings, policies, decisions: _, unmanaged: _, leaks, units } = plan;
     let mut hasher = Hasher::new(DOMAIN);
     let mut line = Vec::new();
     let mut part = |value: &dyn Fn(&mut Vec<u8>)| {
@@ -63,6 +63,10 @@ pub(super) fn intent(plan: &Plan) -> Digest {
     for policy in policies {
         let bare = bare(policy);
         part(&|out| append(out, &bare));
+    }
+    // What would break is told in counts; which version it is about is written down by whoever opens the plan.
+    for leak in leaks {
+        part(&|out| append(out, &("leak", &leak.key, &leak.version)));
     }
     part(&|out| append(out, &units.len()));
     let shapes = shapes(units);

@@ -2,6 +2,7 @@
 //! the door.
 
 use crate::decision::Decision;
+use crate::decision::Leak;
 use crate::digest::Digest;
 use crate::inventory::Able;
 use crate::inventory::Unmanaged;
@@ -48,6 +49,9 @@ struct Written {
     /// Left out where there is nothing.
     #[serde(default)]
     unmanaged: Vec<Unmanaged>,
+    /// As these.
+    #[serde(default)]
+    leaks: Vec<Leak>,
     shapes: Vec<Shape>,
     units: Vec<Row<'static>>,
     /// Checked where the bytes are compared with what we would write.
@@ -104,6 +108,9 @@ pub(super) struct RowKey<'a> {
     pub(super) name: Cow<'a, KeyName>,
     pub(super) old: Cow<'a, Option<VersionId>>,
     pub(super) new: Cow<'a, Which>,
+    /// Left out where it is not so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) haste: bool,
     pub(super) versions: Cow<'a, Key>,
     pub(super) backend: Cow<'a, str>,
     pub(super) stores: Cow<'a, BTreeMap<Name, String>>,
@@ -125,12 +132,13 @@ impl<'a> Row<'a> {
 impl<'a> RowKey<'a> {
     /// The line of a key.
     pub(super) fn of(planned: &'a Planned) -> Self {
-        let Planned { name, kind: _, old, new, base } = planned;
+        let Planned { name, kind: _, old, new, haste, base } = planned;
         let Base { key, able: _, backend, stores, members } = base;
         Self {
             name: Cow::Borrowed(name),
             old: Cow::Borrowed(old),
             new: Cow::Borrowed(new),
+            haste: *haste,
             versions: Cow::Borrowed(key),
             backend: Cow::Borrowed(backend),
             stores: Cow::Borrowed(stores),
@@ -147,7 +155,7 @@ impl<'a> RowKey<'a> {
             members: self.members.into_owned(),
         };
         let (old, new) = (self.old.into_owned(), self.new.into_owned());
-        Planned { name: self.name.into_owned(), kind: shape.kind, old, new, base }
+        Planned { name: self.name.into_owned(), kind: shape.kind, old, new, haste: self.haste, base }
     }
 }
 
@@ -194,8 +202,8 @@ pub(super) fn read(bytes: &[u8], steps_max: usize) -> Result<Plan, Refused> {
         steps_left = steps_left.checked_sub(shape.steps.len()).ok_or(Refused::TooManySteps)?;
         units.push(unit(shape, row).map_err(unsound)?);
     }
-    let Written { tool, made, expires, settings, policies, decisions, unmanaged, .. } = written;
-    Ok(Plan { tool, made, expires, settings, policies, decisions, unmanaged, units })
+    let Written { tool, made, expires, settings, policies, decisions, unmanaged, leaks, .. } = written;
+    Ok(Plan { tool, made, expires, settings, policies, decisions, unmanaged, leaks, units })
 }
 
 fn unit(shape: &Shape, row: Row<'static>) -> Result<Unit, &'static str> {
@@ -248,6 +256,7 @@ mod tests {
             policies: Vec::new(),
             decisions: Vec::new(),
             unmanaged: Vec::new(),
+            leaks: Vec::new(),
             units: vec![unit; 4],
         };
         let document = Document::of(plan);

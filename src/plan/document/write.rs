@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 /// The bytes of a plan.
 pub(super) fn write(plan: &Plan) -> Vec<u8> {
     // Every field by name: a new one does not compile before it is written here.
-    let Plan { tool, made, expires, settings, policies, decisions, unmanaged, units } = plan;
+    let Plan { tool, made, expires, settings, policies, decisions, unmanaged, leaks, units } = plan;
     let mut out = Vec::with_capacity(4096 + 1024 * units.len() + 512 * decisions.len());
     out.extend_from_slice(b"{");
     field(&mut out, "format", FORMAT);
@@ -33,6 +33,9 @@ pub(super) fn write(plan: &Plan) -> Vec<u8> {
     list(&mut out, ",\n", "decisions", decisions, append);
     if !unmanaged.is_empty() {
         list(&mut out, ",\n", "unmanaged", unmanaged, append);
+    }
+    if !leaks.is_empty() {
+        list(&mut out, ",\n", "leaks", leaks, append);
     }
     let shapes = shapes(units);
     let firsts: Vec<&Unit> = shapes.first.iter().filter_map(|first| units.get(*first)).collect();

@@ -1,6 +1,7 @@
 //! The view of a whole plan: every word in it is decided here and below, once for all formats.
 
 use crate::decision::Decision;
+use crate::decision::Leak;
 use crate::inventory::Reopens;
 use crate::model::Hour;
 use crate::model::KeyName;
@@ -12,6 +13,7 @@ use crate::plan::Plan;
 use crate::plan::Unit;
 use crate::render::plan::group;
 use crate::render::plan::group::Group;
+use crate::render::plan::leak;
 use crate::render::rest::Rest;
 use crate::render::words;
 use serde::Serialize;
@@ -37,6 +39,9 @@ pub struct View {
     pub expires: Hour,
     /// All of it in a line, and in numbers.
     pub summary: Summary,
+    /// The versions that others know, with what would break without them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leaks: Vec<Leak>,
     /// What a reader must know before anything else.
     pub notes: Vec<Note>,
     /// Keys of equal shape, with their steps told once.
@@ -103,6 +108,7 @@ impl View {
             made: plan.made,
             expires: plan.expires,
             summary: summary(plan, &groups),
+            leaks: plan.leaks.clone(),
             notes: notes(plan, &groups, &id.short(), &intent.short()),
             groups,
             rest: Rest::of(&others),
@@ -148,6 +154,7 @@ fn summary(plan: &Plan, groups: &[Group]) -> Summary {
         format!("from {} to {}", words::day(begins), words::day(ends))
     };
     let line = match steps {
+        0 if !plan.leaks.is_empty() => "Plan: nothing to do, and something to write down.".to_owned(),
         0 => "Plan: nothing to do.".to_owned(),
         _ => format!("Plan: {}; {}; {safe}; {when}", parts.join(", "), words::count(steps, "step", "steps")),
     };
@@ -156,10 +163,12 @@ fn summary(plan: &Plan, groups: &[Group]) -> Summary {
 }
 
 fn notes(plan: &Plan, groups: &[Group], id: &str, intent: &str) -> Vec<Note> {
+    let mut notes = leak::notes(plan);
     if plan.units.is_empty() {
-        return unmanaged(plan).into_iter().collect();
+        notes.extend(unmanaged(plan));
+        return notes;
     }
-    let mut notes = vec![ends(plan)];
+    notes.push(ends(plan));
     notes.extend(
         groups.iter().flat_map(|group| group.told.no_way_back.iter().cloned()).map(|text| Note { tone: "warn", text }),
     );
