@@ -194,6 +194,13 @@ fn look_again(executor: &mut Executor<'_, '_>, scene: &Scene<'_>, step: &StepNam
         (Part::Retire | Part::Withdraw { .. }, true) if scene.planned.kind != Kind::Destroy => {
             moving::close(executor, scene, step)
         }
-        (_, true) => counting::recount(executor, scene),
+        (part, true) => Ok(match (part, counting::recount(executor, scene)?) {
+            // Members are the last that have it.
+            (Part::Withdraw { .. }, Outcome::Failed(fault)) => Outcome::Failed(fault.hint(LAST_COPIES)),
+            (_, outcome) => outcome,
+        }),
     }
 }
+
+const LAST_COPIES: &str = "the version is gone from its backend, and members still hold it: nothing is taken from them \
+     until what is left is moved, mended or removed";

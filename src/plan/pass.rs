@@ -2,6 +2,7 @@
 //! rules do that.
 
 use crate::decision::lead::follow_span;
+use crate::decision::lead::follows;
 use crate::decision::lead::learn_span;
 use crate::inventory::Disables;
 use crate::model::Member;
@@ -316,17 +317,31 @@ fn destroying(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
         return;
     }
     // A disabled version has been out of use for long enough; where nothing disables, somebody might still write.
-    let watch = aspect.longest(|fleet| learn_span(fleet).plus(fleet.in_flight).plus(fleet.caches));
+    let watch = aspect.longest(lingers);
     if !watch.is_zero() && aspect.able.disables == Disables::No {
         steps.push(wait(Waiting::Watch, vec![after(watch)]));
     }
     if aspect.moves() {
         steps.push(step(Part::Recount));
     }
+    steps.push(step(Part::Destroy));
+    // Only what is gone from the backend does not come back to members with the next delivery.
     if aspect.able.disables == Disables::No {
         take_away(aspect, steps);
     }
-    steps.push(step(Part::Destroy));
+}
+
+/// How long a fleet that goes by another version may still work with the old one: until its members have looked, write with
+/// what they saw, and what they wrote before has landed. Who does that by a restart did it when it was restarted, and no
+/// restart is a part of this.
+fn lingers(fleet: &Fleet) -> Span {
+    let looks = fleet.learns.at_most().unwrap_or(Span::ZERO);
+    let writes = match fleet.writes {
+        Writes::Never => Span::ZERO,
+        Writes::NewestAfter(delay) => looks.plus(delay),
+        Writes::Current => follows(fleet).at_most().unwrap_or(Span::ZERO),
+    };
+    looks.max(writes).plus(fleet.in_flight).plus(fleet.caches)
 }
 
 /// What deletes pre-images, in a plan of its own.

@@ -126,6 +126,9 @@ pub fn undo(step: &Step, unit: &Unit) -> Option<Undo> {
         Part::Restart { why: Why::Follow, .. } if fresh => way("nothing to go back to: it is the first version", None),
         Part::Restart { why: Why::Follow, member: None, .. } => way("switch back and restart again", gone),
         Part::Restart { why: Why::Follow, .. } => way("move the values back, point it back and restart it", gone),
+        Part::Restart { why: Why::Forget, .. } | Part::Withdraw { .. } if planned.kind == Kind::Destroy => {
+            way("nothing to take back: the version is gone already", None)
+        }
         Part::Restart { why: Why::Forget, .. } => way("bring the old version back and restart again", None),
         Part::Switch if !demotes => none(FORWARD),
         Part::Switch => way("switch back; both versions stay readable", gone),

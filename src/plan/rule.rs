@@ -54,6 +54,7 @@ pub enum Code {
     R71,
     R72,
     R73,
+    R74,
     R80,
 }
 
@@ -123,7 +124,7 @@ pub const RULES: &[Rule] = &[
     ),
     row(
         Code::R02,
-        is!(Part::Recount | Part::Wait { until: Waiting::Forgotten { .. } }),
+        is!(Part::Recount),
         is!(Part::Check { when: When::Before, again: true }),
         Tie::Destroying,
         "hours lie between the first check and this one",
@@ -272,7 +273,7 @@ pub const RULES: &[Rule] = &[
         is!(Part::Withdraw { .. }
             | Part::Restart { why: Why::Forget, .. }
             | Part::Wait { until: Waiting::Forgotten { .. } }),
-        is!(Part::Retire | Part::Destroy),
+        is!(Part::Retire),
         Tie::Key,
         "a read after it proves nothing while members hold copies",
     ),
@@ -357,9 +358,16 @@ pub const RULES: &[Rule] = &[
     row(
         Code::R71,
         is!(Part::Recount),
-        is!(Part::Withdraw { .. } | Part::Destroy),
-        Tie::Destroying,
+        is!(Part::Destroy),
+        Tie::Key,
         "nothing is taken away that anything needs",
+    ),
+    row(
+        Code::R74,
+        is!(Part::Destroy),
+        is!(Part::Withdraw { .. }),
+        Tie::Key,
+        "a backend that disables nothing still brings the old version to whoever is served from it",
     ),
     row(
         Code::R72,

@@ -100,9 +100,6 @@ pub fn effect(world: &World, state: &State, at: usize) -> Vec<State> {
             next.old = Some(model::State::Disabled);
         }
         Part::Destroy => {
-            if !world.disables() {
-                take_out(world, &mut next);
-            }
             if next.is(flag::STORE_OLD) || world.moves && !next.is(flag::RECOUNTED) || flights(&next) {
                 next.breach(Breach::DestroyedNeeded);
             }
@@ -291,6 +288,10 @@ fn close(world: &World, state: &mut State) {
 
 fn withdraw(world: &World, state: &mut State, fleet: &crate::model::Name) {
     before_taking_away(world, state);
+    // What a fleet is given then is what the backend holds: where nothing disables, a version that is there comes again.
+    if !world.disables() && state.old_opens() {
+        return;
+    }
     let Some(side) = world.fleet(fleet).and_then(|at| world.fleets.get(at)) else { return };
     for at in side.first..side.first + side.members.len() {
         state.take(at, GIVEN_OLD);

@@ -79,6 +79,11 @@ pub(super) fn before_taking_away(world: &World, state: &mut State) {
 /// What must be so before the old version goes out of use.
 pub(super) fn take_out(world: &World, state: &mut State) {
     before_taking_away(world, state);
+    copies(world, state);
+}
+
+/// Whether members hold copies of what is to be out of use.
+fn copies(world: &World, state: &mut State) {
     let holds = |side: &Side, at: usize| {
         side.fleet.withdraw.is_some()
             && (state.member(at, GIVEN_OLD) || !side.holds_one() && knows_old(side, state, at))
@@ -148,6 +153,9 @@ pub(super) fn finish(world: &World, state: &mut State) {
     let retired = world.steps().iter().any(|step| step.part == Part::Retire);
     if retired && !state.old_is_out() {
         state.breach(Breach::NotRetired);
+    }
+    if world.kind == Kind::Destroy {
+        copies(world, state);
     }
     if matches!(world.kind, Kind::First | Kind::Rotate | Kind::Follow | Kind::Back) {
         let behind = |side: &Side, at| {

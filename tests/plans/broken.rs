@@ -149,6 +149,9 @@ fn steps_left_out() {
     });
     spoilt("the_closing_round_dropped", "quickstart", |plan| drop(plan, |part| *part == Part::Close));
     spoilt("withdrawn_without_a_restart", "certautopilot", |plan| drop(plan, |part| restarts(part, Why::Forget)));
+    let anew = "destroy-what-members-are-given-anew";
+    spoilt("destroyed_and_still_in_every_copy", anew, |plan| drop(plan, |part| matches!(part, Part::Withdraw { .. })));
+    spoilt("destroyed_and_still_remembered", anew, |plan| drop(plan, |part| restarts(part, Why::Forget)));
     spoilt("never_retired", "quickstart", |plan| drop(plan, |part| *part == Part::Retire));
     spoilt("a_check_left_out", "checks-at-every-moment", |plan| {
         drop(
