@@ -28,7 +28,7 @@ pub fn waits_out(unit: &Unit, index: usize, begun: impl Fn(usize) -> bool) -> bo
 
 /// What reads, counts, waits, or keeps a copy changes nothing that anybody meets.
 const fn changes(part: &Part) -> bool {
-    !matches!(part, Part::Check { .. } | Part::Open | Part::Keep | Part::Wait { .. } | Part::Recount)
+    !matches!(part, Part::Check { .. } | Part::Open { .. } | Part::Keep | Part::Wait { .. } | Part::Recount)
 }
 
 /// Until the last of them is done, members that hold the old version cannot start.
@@ -87,7 +87,7 @@ mod tests {
         let wait = Part::Wait { until: Waiting::Readable { fleet: fleet() } };
         let restart = Part::Restart { fleet: fleet(), member: None, why: Why::Follow };
         let parts = [
-            (Part::Open, false),
+            (Part::Open { service: false }, false),
             (Part::Add, false),
             (wait, false),
             (Part::Switch, true),

@@ -137,7 +137,7 @@ pub(super) fn act(
         },
         Part::Restart { fleet, member, .. } => turns::restart(executor, scene, step, fleet, member.as_ref()),
         Part::Point { fleet, member } => people::point(world, scene, fleet, member.as_ref()),
-        Part::Open => return values::open(executor, scene),
+        Part::Open { .. } => return values::open(executor, scene),
         Part::Keep => values::keep(executor, scene),
         Part::Rewrap { .. } | Part::Sweep { .. } => return moving::rewrap(executor, scene, step),
         Part::Close => return moving::close(executor, scene, step),

@@ -149,6 +149,13 @@ impl<'a> Aspect<'a> {
         self.seen.stores.values().any(|store| store.mover == Mover::Itself)
     }
 
+    /// Whether every value that anybody moves is opened by a service, and none by us.
+    #[must_use]
+    pub fn opened_by_service(&self) -> bool {
+        let mut movers = self.seen.stores.values().map(|store| store.mover).filter(|mover| *mover != Mover::Nobody);
+        self.moved_by_service() && movers.all(|mover| mover == Mover::Itself)
+    }
+
     /// Whether the old version is disabled at the end of a rotation.
     #[must_use]
     pub fn retires(&self) -> bool {

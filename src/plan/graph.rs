@@ -214,7 +214,7 @@ fn number(graph: &DiGraph<Step, Code>, sorted: &[NodeIndex]) -> Vec<Step> {
 const fn rank(step: &Step) -> u8 {
     match &step.part {
         Part::Check { again: false, when: crate::policy::meant::check::When::Before } => 0,
-        Part::Open => 1,
+        Part::Open { .. } => 1,
         Part::Keep => 2,
         Part::Add | Part::Enable => 3,
         Part::Deliver { .. } => 4,

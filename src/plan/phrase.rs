@@ -43,7 +43,8 @@ pub fn title(part: &Part) -> String {
             };
             if *again { "look again whether all is well".into() } else { format!("look whether all is well {moment}") }
         }
-        Part::Open => "open what the old version sealed".into(),
+        Part::Open { service: true } => "ask the service whether it opens what the old version sealed".into(),
+        Part::Open { service: false } => "open what the old version sealed".into(),
         Part::Keep => "keep pre-images of what will change".into(),
         Part::Add => "make the new version".into(),
         Part::Enable => "enable the retired version again".into(),
@@ -109,7 +110,7 @@ pub fn undo(step: &Step, unit: &Unit) -> Option<Undo> {
     let none = |how: &str| Some(Undo { how: how.to_owned(), until: None, possible: false });
     let (demotes, fresh) = (planned.base.able.demotes, planned.kind == Kind::First);
     match &step.part {
-        Part::Check { .. } | Part::Open | Part::Wait { .. } | Part::Recount => None,
+        Part::Check { .. } | Part::Open { .. } | Part::Wait { .. } | Part::Recount => None,
         Part::Keep => way("delete the copies; nothing depends on them", None),
         Part::Add if fresh => way("discard it: nothing is sealed with it yet", turn.filter(|_| !step.turn)),
         Part::Add if step.turn && writes_by_itself(step, unit) => none(STAY_OPEN),

@@ -138,7 +138,7 @@ pub const RULES: &[Rule] = &[
     ),
     row(
         Code::R04,
-        is!(Part::Open),
+        is!(Part::Open { .. }),
         commits,
         Tie::Key,
         "what the old version sealed must be known to open before anybody writes under another one",
@@ -396,7 +396,7 @@ fn is_turn(step: &Step) -> bool {
 
 /// What changes the world.
 fn changes(step: &Step) -> bool {
-    !matches!(step.part, Part::Check { .. } | Part::Wait { .. } | Part::Open | Part::Recount)
+    !matches!(step.part, Part::Check { .. } | Part::Wait { .. } | Part::Open { .. } | Part::Recount)
 }
 
 /// After these there is no easy way back.

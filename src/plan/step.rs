@@ -93,7 +93,11 @@ pub enum Part {
         again: bool,
     },
     /// Open what the old version sealed, before anything depends on it.
-    Open,
+    Open {
+        /// Whether that is asked of a service, for all there is.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        service: bool,
+    },
     /// Keep pre-images of what will change.
     Keep,
     /// Make the new version.
@@ -207,7 +211,7 @@ impl Part {
     pub const fn act(&self) -> Act {
         match self {
             Part::Check { .. } => Act::Check,
-            Part::Open | Part::Close | Part::Recount => Act::Verify,
+            Part::Open { .. } | Part::Close | Part::Recount => Act::Verify,
             Part::Keep => Act::Keep,
             Part::Add => Act::Add,
             Part::Enable => Act::Enable,

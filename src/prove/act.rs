@@ -106,7 +106,7 @@ pub fn effect(world: &World, state: &State, at: usize) -> Vec<State> {
             next.old = Some(model::State::Destroyed);
         }
         Part::Keep => next.set(flag::KEPT),
-        Part::Check { .. } | Part::Open | Part::Wait { .. } | Part::Recount | Part::Discard { .. } => {}
+        Part::Check { .. } | Part::Open { .. } | Part::Wait { .. } | Part::Recount | Part::Discard { .. } => {}
     }
     vec![next]
 }
@@ -132,7 +132,7 @@ pub fn done(world: &World, state: &State, at: usize) -> Option<State> {
             next.clear(flag::CHECKED);
         }
         Part::Check { when, .. } => check(world, &mut next, *when, &step.gates),
-        Part::Open => next.set(flag::OPENED),
+        Part::Open { .. } => next.set(flag::OPENED),
         Part::Wait { .. } | Part::Deliver { .. } => next.clear(flag::CHECKED),
         Part::Restart { why, .. } => {
             if *why == Why::Learn {

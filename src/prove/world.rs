@@ -393,5 +393,5 @@ fn alone(unit: &Unit, slot: usize, sides: &[Side]) -> Unit {
 /// Whether a step has an effect on the world that an executor may die inside of.
 #[must_use]
 pub const fn has_effect(part: &Part) -> bool {
-    !matches!(part, Part::Check { .. } | Part::Wait { .. } | Part::Open | Part::Recount)
+    !matches!(part, Part::Check { .. } | Part::Wait { .. } | Part::Open { .. } | Part::Recount)
 }
