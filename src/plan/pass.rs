@@ -108,7 +108,10 @@ fn material(aspect: &Aspect<'_>, steps: &mut Vec<Step>) {
     if matches!(aspect.kind, Kind::Rotate | Kind::Back) && aspect.moves() {
         let old = aspect.old.clone();
         let values = aspect.values(|census| old.as_ref().map_or(0, |old| census.of(old)));
-        steps.push(Step { estimate: Estimate::values(values), ..step(Part::Open { service: aspect.opened_by_service() }) });
+        steps.push(Step {
+            estimate: Estimate::values(values),
+            ..step(Part::Open { service: aspect.opened_by_service() })
+        });
     }
     if aspect.keeps() && aspect.old.is_some() {
         steps.push(step(Part::Keep));

@@ -355,13 +355,7 @@ pub const RULES: &[Rule] = &[
         Tie::Key,
         "what lingered has landed before it is counted",
     ),
-    row(
-        Code::R71,
-        is!(Part::Recount),
-        is!(Part::Destroy),
-        Tie::Key,
-        "nothing is taken away that anything needs",
-    ),
+    row(Code::R71, is!(Part::Recount), is!(Part::Destroy), Tie::Key, "nothing is taken away that anything needs"),
     row(
         Code::R74,
         is!(Part::Destroy),
