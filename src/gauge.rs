@@ -1,6 +1,8 @@
-//! How much to ask of a service at once, found by itself: batches and connections grow until it pushes back, and then halve.
+//! How much to ask of a service at once, found by itself: batches and connections grow until it pushes back, and then halve, and
+//! grow again.
 //! Never here: what is asked, of whom, or what an answer means.
 
+mod size;
 mod state;
 
 use std::ops::Range;
@@ -12,6 +14,7 @@ use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+use self::state::Made;
 use self::state::State;
 use crate::fault::Fault;
 
@@ -61,7 +64,7 @@ pub enum Push {
     TooLarge(Fault),
     /// Not now; the fault says how long to wait, where that was said.
     Busy(Fault, Option<Box<Quota>>),
-    /// Nobody answered: the same again may work, and does no harm.
+    /// It failed, or nobody answered: the same again may work, and does no harm.
     Lost(Fault),
     /// It will not work.
     Fault(Fault),
@@ -92,7 +95,7 @@ impl Gauge {
     /// One that knows nothing yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, state: Mutex::new(State::new(&limits)), changed: Condvar::new() }
+        Self { limits, state: Mutex::new(State::default()), changed: Condvar::new() }
     }
 
     /// Tells what the quota is, where it is known before anything was asked.
@@ -100,19 +103,21 @@ impl Gauge {
         held(&self.state).quota(quota, &self.limits, Instant::now());
     }
 
-    /// How many values go into a request now, and how many requests at once.
+    /// How many values go into a request of a kind now, and how many requests at once.
     #[must_use]
-    pub fn size(&self) -> (usize, usize) {
-        let state = held(&self.state);
-        (state.values(), state.lanes())
+    pub fn size(&self, kind: &'static str) -> (usize, usize) {
+        let mut state = held(&self.state);
+        (state.values(kind, &self.limits), state.lanes())
     }
 
-    /// Asks about so many values, a range of them at a time and several at once, and gives the answers in their order.
+    /// Asks about so many values, a range of them at a time and several at once, and gives the answers in their order. What
+    /// goes into one request is found for each kind of request by itself.
     ///
     /// # Errors
     /// `ask`'s own, or it pushed back for too long. Some of the requests may have been answered.
     pub fn run<R: Send>(
         &self,
+        kind: &'static str,
         count: usize,
         ask: impl Fn(Range<usize>) -> Result<Went<R>, Push> + Sync,
     ) -> Result<Vec<R>, Fault> {
@@ -124,10 +129,10 @@ impl Gauge {
         let lanes = self.limits.lanes_max.min(count).max(1);
         thread::scope(|scope| {
             // The calling thread is one of them, so that a small question starts none.
-            for _ in 1..lanes.min(count.div_ceil(self.size().0)) {
-                scope.spawn(|| self.lane(&left, &ask));
+            for _ in 1..lanes.min(count.div_ceil(self.size(kind).0)) {
+                scope.spawn(|| self.lane(kind, &left, &ask));
             }
-            self.lane(&left, &ask);
+            self.lane(kind, &left, &ask);
         });
         let left = left.into_inner().unwrap_or_else(PoisonError::into_inner);
         match left.failed {
@@ -140,10 +145,16 @@ impl Gauge {
         }
     }
 
-    fn lane<R>(&self, left: &Mutex<Left<R>>, ask: &(impl Fn(Range<usize>) -> Result<Went<R>, Push> + Sync)) {
-        while let Some(turn) = self.next(left) {
+    fn lane<R>(
+        &self,
+        kind: &'static str,
+        left: &Mutex<Left<R>>,
+        ask: &(impl Fn(Range<usize>) -> Result<Went<R>, Push> + Sync),
+    ) {
+        while let Some(turn) = self.next(kind, left) {
             let went = ask(turn.values.clone());
             let now = Instant::now();
+            let made = Made { kind, values: turn.values.len(), begun: turn.begun };
             let mut state = held(&self.state);
             let mut left = held(left);
             let again = match went {
@@ -156,7 +167,7 @@ impl Gauge {
                     if let Some(quota) = went.quota {
                         state.quota(quota, &self.limits, now);
                     }
-                    state.went(turn.values.len(), turn.begun, now, &self.limits)
+                    state.went(made, now, &self.limits)
                 }
                 Ok(went) => {
                     let why = format!("{} answers to {} questions", went.answers.len(), turn.values.len());
@@ -164,7 +175,7 @@ impl Gauge {
                 }
                 Err(push) => {
                     left.cut.push(turn.values.clone());
-                    state.pushed(push, turn.values.len(), turn.begun, now, &self.limits)
+                    state.pushed(push, made, now, &self.limits)
                 }
             };
             if let Err(fault) = again {
@@ -177,7 +188,7 @@ impl Gauge {
     }
 
     /// The next request, when it is its turn; nothing where there is no more to ask, or somebody failed.
-    fn next<R>(&self, left: &Mutex<Left<R>>) -> Option<Turn> {
+    fn next<R>(&self, kind: &'static str, left: &Mutex<Left<R>>) -> Option<Turn> {
         let mut state = held(&self.state);
         loop {
             let now = Instant::now();
@@ -188,7 +199,7 @@ impl Gauge {
             let wait = match state.may_ask(now, &self.limits) {
                 Ok(()) => {
                     let rest = all.cut.pop()?;
-                    let cut = rest.start.saturating_add(state.values()).min(rest.end);
+                    let cut = rest.start.saturating_add(state.values(kind, &self.limits)).min(rest.end);
                     if cut < rest.end {
                         all.cut.push(cut..rest.end);
                     }

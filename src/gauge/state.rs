@@ -1,18 +1,17 @@
 //! What is known of a service: how much it takes at once, how many at once, and when it may be asked again.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 use std::time::Instant;
 
 use super::Limits;
 use super::Push;
 use super::Quota;
+use super::size::Size;
 use crate::fault::Fault;
 
-/// The first request: large enough to be worth it, small enough for anybody.
-const VALUES_FIRST: usize = 32;
+/// So many requests are made at once at first.
 const LANES_FIRST: usize = 2;
-/// A request that takes longer is not made larger.
-const LONG: Duration = Duration::from_secs(1);
 /// The first wait after a push that does not say how long, and the longest.
 const WAIT_FIRST: Duration = Duration::from_millis(20);
 const WAIT_MAX: Duration = Duration::from_secs(5);
@@ -26,10 +25,8 @@ const LANES_TRIED: usize = 2;
 /// All that is known.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    values: usize,
-    /// The largest request that went through, and the smallest that was too large.
-    good: usize,
-    bad: Option<usize>,
+    /// By kind of request: what each takes has limits of its own.
+    sizes: BTreeMap<&'static str, Size>,
     lanes: usize,
     settled: bool,
     best: Option<(u128, usize)>,
@@ -51,15 +48,22 @@ struct Measured {
     requests: u32,
 }
 
+/// One request, as it was made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made {
+    pub(super) kind: &'static str,
+    pub(super) values: usize,
+    pub(super) begun: Instant,
+}
+
 impl State {
-    /// Nothing is known yet.
-    pub(super) fn new(limits: &Limits) -> Self {
-        Self { values: VALUES_FIRST.min(limits.values_max).max(1), ..Self::default() }
+    /// How many values go into a request of a kind.
+    pub(super) fn values(&mut self, kind: &'static str, limits: &Limits) -> usize {
+        self.size(kind, limits).values()
     }
 
-    /// How many values go into a request.
-    pub(super) fn values(&self) -> usize {
-        self.values
+    fn size(&mut self, kind: &'static str, limits: &Limits) -> &mut Size {
+        self.sizes.entry(kind).or_insert_with(|| Size::new(limits))
     }
 
     /// How many requests are made at once.
@@ -107,7 +111,7 @@ impl State {
     }
 
     /// A request was answered.
-    pub(super) fn went(&mut self, values: usize, begun: Instant, now: Instant, limits: &Limits) -> Result<(), Fault> {
+    pub(super) fn went(&mut self, made: Made, now: Instant, limits: &Limits) -> Result<(), Fault> {
         (self.pushes, self.first_push) = (0, None);
         self.since_push = self.since_push.saturating_add(1);
         if limits.share.is_some() && self.quota.is_none() {
@@ -117,45 +121,29 @@ impl State {
                  or write `pace = { rows_per_second = .. }`",
             ));
         }
-        let whole = values >= self.values();
-        if whole {
-            self.good = self.good.max(values);
-        }
-        if whole && self.grow(now.saturating_duration_since(begun), limits) {
+        let took = now.saturating_duration_since(made.begun);
+        if self.size(made.kind, limits).went(made.values, took, limits) {
             self.measured = None;
         } else {
-            self.measure(values, now, limits);
+            self.measure(made.values, now, limits);
         }
         Ok(())
-    }
-
-    /// A larger request next, where one is worth trying. Twice as large, or half the way to what was too large.
-    fn grow(&mut self, took: Duration, limits: &Limits) -> bool {
-        if took > LONG {
-            return false;
-        }
-        let next = match self.bad {
-            None => self.values().saturating_mul(2),
-            Some(bad) if bad.saturating_sub(self.good) > (bad / 16).max(1) => self.good.midpoint(bad),
-            Some(_) => return false,
-        };
-        let next = next.min(limits.values_max);
-        let larger = next > self.values();
-        if larger {
-            self.values = next;
-        }
-        larger
     }
 
     /// Another lane, while that brings more through.
     fn measure(&mut self, values: usize, now: Instant, limits: &Limits) {
         let enough = u32::try_from(self.lanes()).unwrap_or(u32::MAX).saturating_mul(REQUESTS_PER_LANE);
         if self.settled {
-            // After a push, back up by and by.
-            let quiet = self.since_push > enough.saturating_mul(4);
-            if let Some((_, best)) = self.best.filter(|(_, best)| quiet && self.lanes() < *best) {
-                self.lanes = self.lanes().saturating_add(1).min(best);
-                self.since_push = 0;
+            // After a push, back up by and by; and where the best was never found, on from there.
+            if self.since_push > enough.saturating_mul(4) {
+                match self.best {
+                    Some((_, best)) if self.lanes() < best => {
+                        self.lanes = self.lanes().saturating_add(1);
+                        self.since_push = 0;
+                    }
+                    Some(_) => {}
+                    None => self.settled = false,
+                }
             }
             return;
         }
@@ -182,24 +170,12 @@ impl State {
     }
 
     /// A request was not answered.
-    pub(super) fn pushed(
-        &mut self,
-        push: Push,
-        values: usize,
-        begun: Instant,
-        now: Instant,
-        limits: &Limits,
-    ) -> Result<(), Fault> {
+    pub(super) fn pushed(&mut self, push: Push, made: Made, now: Instant, limits: &Limits) -> Result<(), Fault> {
         let fault = match push {
             Push::Fault(fault) => return Err(fault),
-            Push::TooLarge(fault) if values <= 1 => return Err(fault),
+            Push::TooLarge(fault) if made.values <= 1 => return Err(fault),
             Push::TooLarge(_) => {
-                self.bad = Some(self.bad.map_or(values, |bad| bad.min(values)));
-                if self.good >= values {
-                    self.good = values / 2;
-                }
-                let next = if self.good == 0 { values / 2 } else { self.good };
-                self.values = self.values().min(next.max(1));
+                self.size(made.kind, limits).too_large(made.values);
                 return Ok(());
             }
             Push::Busy(fault, quota) => {
@@ -208,20 +184,16 @@ impl State {
                 }
                 fault
             }
-            Push::Lost(fault) => fault,
-        };
-        // Those that were under way when it pushed back say nothing new.
-        if self.pushed_at.is_none_or(|pushed| begun >= pushed) {
-            self.lanes = (self.lanes() / 2).max(1);
-            if self.best.is_none_or(|(_, best)| best < self.lanes) {
-                self.best = Some((0, LANES_FIRST));
+            Push::Lost(fault) => {
+                // Twice in a row, and one at a time: it may be the size. Whoever counts requests is not helped by more of them.
+                if self.lanes() == 1 && self.pushes > 0 && self.is_news(made) {
+                    self.size(made.kind, limits).too_large(made.values);
+                }
+                fault
             }
-            self.settled = true;
-            self.pushes = self.pushes.saturating_add(1);
-            let own = WAIT_FIRST.saturating_mul(1 << self.pushes.saturating_sub(1).min(10)).min(WAIT_MAX);
-            let wait = fault.after.filter(|after| *after > 0).map_or(own, Duration::from_secs);
-            self.not_before = self.not_before.max(now.checked_add(wait));
-            (self.pushed_at, self.since_push, self.measured) = (Some(now), 0, None);
+        };
+        if self.is_news(made) {
+            self.back_off(&fault, now);
         }
         let first = *self.first_push.get_or_insert(now);
         let until = self.not_before.unwrap_or(now);
@@ -230,6 +202,22 @@ impl State {
             return Err(fault);
         }
         Ok(())
+    }
+
+    /// Those that were under way when it pushed back say nothing new.
+    fn is_news(&self, made: Made) -> bool {
+        self.pushed_at.is_none_or(|pushed| made.begun >= pushed)
+    }
+
+    /// Half as many at once, and a rest.
+    fn back_off(&mut self, fault: &Fault, now: Instant) {
+        self.lanes = (self.lanes() / 2).max(1);
+        self.settled = true;
+        self.pushes = self.pushes.saturating_add(1);
+        let own = WAIT_FIRST.saturating_mul(1 << self.pushes.saturating_sub(1).min(10)).min(WAIT_MAX);
+        let wait = fault.after.filter(|after| *after > 0).map_or(own, Duration::from_secs);
+        self.not_before = self.not_before.max(now.checked_add(wait));
+        (self.pushed_at, self.since_push, self.measured) = (Some(now), 0, None);
     }
 }
 

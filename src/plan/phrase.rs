@@ -134,6 +134,9 @@ pub fn undo(step: &Step, unit: &Unit) -> Option<Undo> {
         Part::Switch if !demotes => none(FORWARD),
         Part::Switch => way("switch back; both versions stay readable", gone),
         Part::Point { .. } => way("point back at the old version; both stay readable", gone),
+        Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close if !demotes => {
+            way("nothing to take back: both versions open what they sealed", gone)
+        }
         Part::Rewrap { .. } | Part::Sweep { .. } | Part::Close => way("move the values back to the old version", gone),
         Part::Withdraw { fleet } => way(&format!("bring the old version to `{fleet}` again"), None),
         Part::Retire => way("enable the old version again", None),

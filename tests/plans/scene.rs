@@ -17,8 +17,17 @@ use std::fs;
 use std::path::Path;
 
 /// The policies of `policies/`.
-pub(crate) const SAMPLES: [&str; 8] =
-    ["certautopilot", "certautopilot-hsm", "nico", "nico-postgres", "notelett", "nvcf", "quickstart", "uptrakit"];
+pub(crate) const SAMPLES: [&str; 9] = [
+    "certautopilot",
+    "certautopilot-hsm",
+    "nico",
+    "nico-postgres",
+    "notelett",
+    "nvcf",
+    "quickstart",
+    "transit",
+    "uptrakit",
+];
 
 /// A policy, a world, and what was asked for.
 #[derive(Clone)]

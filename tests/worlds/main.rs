@@ -10,9 +10,13 @@
     reason = "a test may stop at the first surprise and makes its world itself"
 )]
 
+#[allow(dead_code, reason = "the client's own tests use the rest")]
+#[path = "../openbao/server.rs"]
+mod bao;
 mod nico;
 mod nico_postgres;
 mod nvcf;
 mod proofs;
 mod stage;
+mod transit;
 mod uptrakit;

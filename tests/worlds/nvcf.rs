@@ -2,10 +2,9 @@
 //! service that follows the current one at once, and keyrota's own program turning their key while they read and write.
 //! Their rules are in `python/nvcf/`.
 
+use crate::bao;
+
 mod back;
-#[allow(dead_code, reason = "the client's own tests use the rest")]
-#[path = "../openbao/server.rs"]
-mod bao;
 mod refusals;
 mod rotation;
 mod second;

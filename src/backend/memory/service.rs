@@ -79,7 +79,7 @@ impl Served {
     /// Asks about values in requests as large as it takes.
     fn ask<T: Send>(
         &self,
-        doing: &str,
+        doing: &'static str,
         weights: &[usize],
         one: impl Fn(usize) -> Result<Answer<T>, Fault> + Sync,
     ) -> Result<Vec<Answer<T>>, Fault> {
@@ -102,7 +102,7 @@ impl Served {
             }
             Ok(Went { answers, quota: self.manners.quota })
         };
-        self.trouble.call(doing, || self.gauge.run(weights.len(), request))
+        self.trouble.call(doing, || self.gauge.run(doing, weights.len(), request))
     }
 
     fn key(&self, version: &VersionId) -> Result<Answer<LocalKey>, Fault> {

@@ -147,7 +147,7 @@ impl Served {
     /// Asks one request about values of the batch, each written by `write`.
     fn request<T>(
         &self,
-        (doing, verb): (&str, &str),
+        (doing, verb): (&str, &'static str),
         values: Range<usize>,
         write: &(impl Fn(usize, &mut Vec<u8>) + Sync),
         read: &(impl Fn(&One<'_>) -> Answer<T> + Sync),
@@ -178,7 +178,8 @@ impl Served {
             patient: false,
         };
         let answer = self.client.ask(&ask).map_err(|fault| match fault.may_retry() {
-            true => Push::Busy(fault, None),
+            true if fault.source.contains("status 429") => Push::Busy(fault, None),
+            true => Push::Lost(fault),
             false if fault.source.contains("too large") => Push::TooLarge(fault),
             false => Push::Fault(fault),
         })?;
@@ -199,13 +200,13 @@ impl Served {
     /// Asks about all of the values, and again about those whose answer says that it may be another one later.
     fn ask<T: Send>(
         &self,
-        (doing, verb): (&str, &str),
+        (doing, verb): (&str, &'static str),
         count: usize,
         write: impl Fn(usize, &mut Vec<u8>) + Sync,
         read: impl Fn(&One<'_>) -> Answer<T> + Sync,
     ) -> Result<Vec<Answer<T>>, Fault> {
         self.know_quota()?;
-        let mut answers = self.gauge.run(count, |values| self.request((doing, verb), values, &write, &read))?;
+        let mut answers = self.gauge.run(verb, count, |values| self.request((doing, verb), values, &write, &read))?;
         for _ in 0..AGAIN_MAX {
             let passing = |answer: &Answer<T>| matches!(answer, Err(No::Said(why)) if passes(why));
             let again: Vec<usize> =
@@ -214,7 +215,8 @@ impl Served {
                 break;
             }
             let write = |at: usize, body: &mut Vec<u8>| write(again.get(at).copied().unwrap_or_default(), body);
-            let anew = self.gauge.run(again.len(), |values| self.request((doing, verb), values, &write, &read))?;
+            let anew =
+                self.gauge.run(verb, again.len(), |values| self.request((doing, verb), values, &write, &read))?;
             for (at, answer) in again.iter().zip(anew) {
                 if let Some(slot) = answers.get_mut(*at) {
                     *slot = answer;
