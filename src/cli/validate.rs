@@ -1,5 +1,6 @@
 //! `keyrota validate`: everything that is wrong or doubtful, all at once.
 
+mod checks;
 mod online;
 
 use crate::cli::console::Console;

@@ -1,9 +1,10 @@
 //! `keyrota validate --online`: everything that the policies name is reached, and asked whether it fits. Nothing is changed,
-//! and no program runs but those that list members, print proofs or print secrets.
+//! and no program runs but those that list members, print proofs, print secrets or count seals.
 
 use crate::cli::console::Console;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Fail;
+use crate::cli::validate::checks;
 use crate::cli::validate::count;
 use crate::cli::wire;
 use crate::cli::wire::Wired;
@@ -12,6 +13,7 @@ use crate::fault::Fault;
 use crate::fault::Remedy;
 use crate::model::Key;
 use crate::model::KeyName;
+use crate::model::Member;
 use crate::model::Name;
 use crate::policy::Policy;
 use crate::policy::Project;
@@ -121,10 +123,16 @@ impl Asked<'_> {
             let found = self.fleet(&name, fleet, meant);
             self.put(format!("{}: fleet `{fleet}`", policy.name), found.into());
         }
-        let healthy = key.used_by.iter().filter_map(|name| policy.fleets.get(name)).flat_map(|fleet| &fleet.healthy);
-        for check in key.checks.iter().chain(healthy) {
-            let found = self.check(check);
+        for check in &key.checks {
+            let found = self.check((&name, key), &versions, check, None);
             self.put(format!("{name}: check `{}`", check.name), found.into());
+        }
+        for (fleet, meant) in key.used_by.iter().filter_map(|name| policy.fleets.get_key_value(name)) {
+            self.healthy((&name, key), &versions, (fleet, meant));
+        }
+        if let Some(counter) = &key.counter {
+            let found = self.uses((&name, key), &versions, counter);
+            self.put(format!("{name}: counter of `max_uses`"), found.into());
         }
         if let Some(notify) = &key.notify {
             let found = self.program("notify", notify.first().map(ToString::to_string).as_deref());
@@ -181,27 +189,61 @@ impl Asked<'_> {
         Ok(found.join(", "))
     }
 
-    fn check(&self, check: &Check) -> Found {
-        let secrets = |values: Vec<&HeaderValue>| -> Result<(), Fault> {
-            for value in values {
-                if let HeaderValue::Secret(source) = value {
-                    self.secrets.reveal(source)?;
+    /// What shows members well: pages and queries are asked of each of them, as far as they are known by name.
+    fn healthy(&mut self, (name, key): (&KeyName, &meant::Key), seen: &Key, (fleet, meant): (&Name, &Fleet)) {
+        let named = match &meant.members {
+            Members::FromProof { .. } => Ok(Vec::new()),
+            Members::Listed(_) | Members::FromCommand { .. } => {
+                self.wired.fleet(name, fleet).and_then(crate::port::fleet::Fleet::members)
+            }
+        };
+        for check in &meant.healthy {
+            let what = format!("{name}: check `{}`", check.name);
+            if matches!(check.ask, Ask::Command { .. }) {
+                let found = self.check((name, key), seen, check, None);
+                self.put(what, found.into());
+                continue;
+            }
+            match &named {
+                Err(fault) => self.put(what, Err(fault.clone()).into()),
+                Ok(members) if members.is_empty() => {
+                    self.put(what, "its members are not known by name; it is not asked now".to_owned().into());
+                }
+                Ok(members) => {
+                    for member in members {
+                        let found = self.check((name, key), seen, check, Some(member));
+                        self.put(format!("{what} of `{member}`"), found.into());
+                    }
                 }
             }
-            Ok(())
-        };
+        }
+    }
+
+    fn check(&self, of: (&KeyName, &meant::Key), seen: &Key, check: &Check, member: Option<&Member>) -> Found {
         match &check.ask {
-            Ask::Http { headers, .. } => {
-                secrets(headers.values().collect())?;
-                Ok("its secrets can be read; it is not asked now".into())
-            }
+            Ask::Http { .. } | Ask::Sql { .. } => checks::ask(self.wired, of, seen, check, member),
             Ask::Command { command, env } => {
                 self.program(check.name.as_str(), command.first().map(ToString::to_string).as_deref())?;
-                secrets(env.values().collect())?;
+                for value in env.values() {
+                    if let HeaderValue::Secret(source) = value {
+                        self.secrets.reveal(source)?;
+                    }
+                }
                 Ok("its program can be run; it is not asked now".into())
             }
-            Ask::Sql { .. } => Ok("it is not asked now".into()),
         }
+    }
+
+    fn uses(&self, (name, key): (&KeyName, &meant::Key), seen: &Key, counter: &meant::Command) -> Found {
+        let Some(current) = seen.current() else { return Ok("no version has sealed anything yet".into()) };
+        let facts = checks::facts(self.wired, (name, key), seen, None);
+        let uses = self.wired.probe(name)?.uses(counter, &facts)?;
+        let at_most = key.max_uses.map(|most| format!(", at most {most}")).unwrap_or_default();
+        Ok(format!(
+            "`{}` has sealed {}{at_most}",
+            current.id,
+            count(usize::try_from(uses).unwrap_or(usize::MAX), "value", "values")
+        ))
     }
 
     fn program(&self, what: &str, program: Option<&str>) -> Result<(), Fault> {

@@ -12,6 +12,7 @@ use crate::model::KeyName;
 use crate::model::Name;
 use crate::policy::Policy;
 use crate::policy::meant;
+use crate::policy::meant::check::Ask;
 use crate::policy::meant::fleet::ProofFrom;
 use crate::port::backend::Backend;
 use crate::port::clock::Clock;
@@ -122,6 +123,30 @@ impl Wired {
                 _ => Box::new(commanded),
             };
             self.fleets.insert(whole(name), wired);
+        }
+        self.asked(folder, policy, key, (runner, secrets))
+    }
+
+    /// Stores that hold nothing sealed, and are only asked by checks.
+    fn asked(
+        &mut self,
+        folder: &Path,
+        policy: &Policy,
+        key: &meant::Key,
+        (runner, secrets): (&Arc<Runner>, &Arc<dyn Secrets>),
+    ) -> Result<(), Fault> {
+        let healthy = key.used_by.iter().filter_map(|name| policy.fleets.get(name)).flat_map(|fleet| &fleet.healthy);
+        let named = key.checks.iter().chain(healthy).filter_map(|check| match &check.ask {
+            Ask::Sql { store, .. } => policy.stores.get_key_value(store),
+            Ask::Http { .. } | Ask::Command { .. } => None,
+        });
+        for (name, store) in named.filter(|(_, store)| !place::differs(&store.place)) {
+            let at = (policy.name.clone(), name.clone(), None);
+            if !self.stores.contains_key(&at)
+                && let Some(port) = place::store(folder, name, &store.place, None, (runner, secrets))?
+            {
+                self.stores.insert(at, port);
+            }
         }
         Ok(())
     }

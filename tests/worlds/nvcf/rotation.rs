@@ -18,6 +18,11 @@ fn killed(site: &Site, words: &[&str], after: usize) -> bool {
 #[test]
 fn a_rotation_that_is_killed_after_every_line_strands_nobody() {
     let mut site = Site::new(Server::fresh(), None, 3_000, &[]);
+    let found = site.document();
+    let asked = site.stage.run(&["validate", "--online"]);
+    assert_eq!(asked.code, Some(0), "{}\n{}", asked.out, asked.err);
+    assert!(asked.out.contains("nothing was changed"), "{}", asked.out);
+    assert_eq!(site.document(), found, "not even the document's version moved");
     let rival = site.stage.start("rival", "nvcf/rival.py", &["1.5"]);
     rival.until("ready");
     site.others.push(rival);

@@ -31,6 +31,9 @@ fn rotates(kind: Kind) {
     let site = Site::new(&Wish::new(kind));
     let stage = &site.stage;
     assert_eq!(stage.done(&["validate"]), "2 keys in 1 policy read well\n");
+    let asked = stage.done(&["validate", "--online"]);
+    assert!(asked.contains("all of them fit; nothing was changed"), "{asked}");
+    assert!(!stage.at().join(".keyrota").exists() && site.restarts().is_empty(), "{asked}");
     assert!(stage.done(&["verify"]).contains("Every value opens"));
     let planned = stage.run(&["plan", "--exit-code", "-o", "plan.json"]);
     assert_eq!(planned.code, Some(2), "{}{}", planned.out, planned.err);
