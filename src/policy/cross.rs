@@ -14,6 +14,8 @@ use crate::model::Name;
 use crate::policy::meant::Backend;
 use crate::policy::meant::Key;
 use crate::policy::meant::Store;
+use crate::policy::meant::check::Ask;
+use crate::policy::meant::fleet::ProofFrom;
 use crate::policy::meant::key::Algorithm;
 use crate::policy::meant::key::Retire;
 use crate::policy::meant::store::Literal;
@@ -27,6 +29,7 @@ pub(super) fn judge(drafts: &mut [Draft<'_>]) {
     names::resolve(drafts);
     for draft in drafts.iter() {
         one_place_each(draft);
+        seals_something(draft);
         fleets_in_order(draft);
         for (name, key) in one_of_each(draft) {
             keeps_what_is_unseen(draft, name, key);
@@ -214,6 +217,29 @@ fn keeps_what_is_unseen(draft: &Draft<'_>, name: &Name, key: &Key) {
             quote(store.as_str())
         );
         block.place(draft.reader.sheet).word("retire").complain_with("K006", message, "write `retire = \"never\"`");
+    }
+}
+
+/// A store says what in it is sealed, unless it is only asked for proofs, or by checks.
+fn seals_something(draft: &Draft<'_>) {
+    let policy = &draft.policy;
+    let checks = || {
+        let healthy = policy.fleets.values().flat_map(|fleet| &fleet.healthy);
+        policy.keys.values().flat_map(|key| &key.checks).chain(healthy)
+    };
+    for (name, store) in &policy.stores {
+        let sees = !matches!(store.place, StorePlace::Unseen | StorePlace::Grpc(_));
+        if !sees || !store.sealed.is_empty() {
+            continue;
+        }
+        let sealed = policy.keys.values().any(|key| key.seals.contains(name));
+        let proves = policy.fleets.values().filter_map(|fleet| fleet.proof.as_ref());
+        let proves =
+            proves.into_iter().any(|proof| matches!(&proof.from, ProofFrom::Store { store, .. } if store == name));
+        let asked = checks().any(|check| matches!(&check.ask, Ask::Sql { store, .. } if store == name));
+        if let Some(block) = draft.stores.get(name).filter(|_| sealed || !proves && !asked) {
+            block.place(draft.reader.sheet).missing("sealed");
+        }
     }
 }
 

@@ -247,10 +247,13 @@ impl<'a> Reader<'a> {
         let to = place.word("to");
         if let Some(name) = keep.to.strip_prefix("age:") {
             let known: Vec<&str> = self.recipients();
-            // Where nobody is named at all, the step that keeps them says so before anything changes.
-            if !known.is_empty() && !known.contains(&name) {
+            if !known.contains(&name) {
                 let message = format!("there are no recipients {}", quote(name));
-                to.complain_with("K005", message, did_you_mean(name, &known));
+                let hint = match known.is_empty() {
+                    true => format!("write `[recipients] {name} = [\"age1..\"]` into `keyrota.toml`"),
+                    false => did_you_mean(name, &known),
+                };
+                to.complain_with("K005", message, hint);
             }
             self.name(&to, name)?;
         } else if !["file", "history"].contains(&keep.to.as_str()) {

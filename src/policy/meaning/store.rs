@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
             written::Store::Unseen(_) => Some(Meant::Unseen),
         };
         let common = common(&written);
-        let sealed = self.all_sealed(place, &written, &common, seals);
+        let sealed = self.all_sealed(place, &common, seals);
         let restorable_for = common.restorable_for.and_then(|span| self.span(&place.word("restorable_for"), span));
         let pace = common.pace.and_then(|pace| self.pace(&place.word("pace"), pace));
         Some(Store { place: meant?, sealed, restorable_for, atomic: common.atomic, pace })
@@ -90,11 +90,8 @@ impl<'a> Reader<'a> {
         url.and_then(|url| self.reach(&place.word("url"), url, false))
     }
 
-    fn all_sealed(&self, place: &Place<'_>, store: &written::Store, common: &Common<'_>, seals: &Seals) -> Vec<Sealed> {
-        let sees = !matches!(store, written::Store::Unseen(_) | written::Store::Grpc(_));
-        if sees && common.sealed.is_empty() {
-            place.missing("sealed");
-        }
+    fn all_sealed(&self, place: &Place<'_>, common: &Common<'_>, seals: &Seals) -> Vec<Sealed> {
+        // Whether it needs any is seen once it is known who uses it: one that only holds proofs does not.
         let place = place.word("sealed");
         let sealed = common.sealed.iter().enumerate();
         sealed.filter_map(|(at, sealed)| self.sealed(&place.item(at), sealed, common.tables, seals)).collect()
