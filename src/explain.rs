@@ -55,6 +55,7 @@ const PAGES: &[Page] = &pages![
     Lint "K019",
     Lint "K020",
     Problem "K021",
+    Lint "K022",
     Prover "K203",
     Prover "K207",
 ];

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod contract;
+mod count;
 pub mod expect;
 pub mod memory;
 pub mod secrets;
@@ -24,6 +25,9 @@ use crate::template::Template;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long a program may count.
+const COUNTS_WITHIN: Duration = Duration::from_secs(120);
 
 /// Asks by HTTP and by command.
 pub struct Asker {
@@ -93,5 +97,12 @@ impl Probe for Asker {
             Ask::Command { command, env } => self.command(&doing, check, (command, env), facts),
             Ask::Sql { .. } => Err(Fault::report_bug(doing, "a query is asked through its store")),
         }
+    }
+
+    fn uses(&self, counter: &Command, facts: &Facts) -> Result<u64, Fault> {
+        let which = facts.know("id").unwrap_or_default();
+        let doing = format!("count what `{which}` has sealed");
+        let words: Result<Vec<String>, Fault> = counter.iter().map(|word| fill(&doing, word, facts)).collect();
+        count::number(&doing, &self.runner.must(&Job::new(&doing, words?, COUNTS_WITHIN))?)
     }
 }

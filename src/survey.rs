@@ -18,6 +18,7 @@ use crate::inventory::Unmanaged;
 use crate::inventory::key::Drift;
 use crate::inventory::key::Past;
 use crate::inventory::key::Unreachable;
+use crate::inventory::key::Uses;
 use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::Name;
@@ -115,6 +116,7 @@ impl Asking<'_> {
             past,
             drift: Vec::new(),
             run: None,
+            uses: None,
             algorithm: None,
         };
         match self.backend(&mut seen) {
@@ -146,7 +148,23 @@ impl Asking<'_> {
             }
         }
         recall(&mut seen);
+        seen.uses = self.uses(&seen);
         seen
+    }
+
+    /// What the policy's own counter says of the current version: without it nobody knows whether a rotation is due.
+    fn uses(&self, seen: &KeySeen) -> Option<Uses> {
+        let (counter, current) = self.key.counter.as_ref().zip(seen.key.current())?;
+        if self.depth == Depth::Glance {
+            return None;
+        }
+        let facts = Facts::of(current).with("key", self.name.to_string());
+        let facts = self.key.each.iter().fold(facts, |facts, each| facts.with("each", each.clone()));
+        let counted = self.world.probe(self.name).and_then(|probe| probe.uses(counter, &facts));
+        Some(match counted {
+            Ok(count) => Uses::Counted(count),
+            Err(fault) => Uses::Unknown(unreachable("counter of `max_uses`".into(), fault)),
+        })
     }
 
     fn backend(&self, seen: &mut KeySeen) -> Result<Look, Fault> {

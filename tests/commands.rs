@@ -623,6 +623,116 @@ fn a_version_that_others_know_is_left_at_once() {
     insta::assert_snapshot!(world.told);
 }
 
+/// A program counts what a version has sealed: the figures are told, at the limit the key is due, and what nobody can count is
+/// not called well.
+#[test]
+fn a_counter_says_when_a_version_is_used_up() {
+    let mut world = world(10, "1s", "40d");
+    fs::write(world.path("keyrota.toml"), "actor = \"kim\"\n[commands]\nallow = [\"site/uses\"]\n").unwrap();
+    let policy = fs::read_to_string(world.path("policies/app.toml")).unwrap();
+    let counter = "max_uses = { at_most = 100, counter = [\"site/uses\", \"{{ id }}\", \"{{ key }}\"] }\n";
+    fs::write(world.path("policies/app.toml"), policy + counter).unwrap();
+    fs::create_dir(world.path("site")).unwrap();
+    for said in ["echo 99", "echo 100", "echo many", "echo \"$1 of $2 is not known here\" >&2; exit 3"] {
+        let path = world.path("site/uses");
+        fs::write(&path, format!("#!/bin/sh\n{said}\n")).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+        world.told.push_str(&format!("# {said}\n"));
+        for args in ["validate --online", "why app/kek"] {
+            world.run(args);
+        }
+        let (code, out, err) = world.quietly("plan --exit-code");
+        let first: Vec<&str> = out.lines().take(9).collect();
+        world.told.push_str(&format!("$ keyrota plan --exit-code\n{}\n{err}--- exit {code}\n\n", first.join("\n")));
+    }
+    insta::assert_snapshot!(world.told);
+}
+
+/// Checks that only read are asked before anything is rotated; programs are not, and nothing is changed.
+#[test]
+fn checks_that_only_read_are_asked_before_anything_is_rotated() {
+    let mut world = world(80, "1s", "40d");
+    world.db().execute("create table state (id integer primary key, word text)", ()).unwrap();
+    world.db().execute("insert into state values (1, 'ready')", ()).unwrap();
+    let page = Page::serve("ok");
+    let policy = fs::read_to_string(world.path("policies/app.toml")).unwrap();
+    let http = |name: &str, when: &str, more: &str| {
+        format!(
+            "[[key.kek.check]]\nname = \"{name}\"\nwhen = \"{when}\"\nhttp = \"{}/{{{{ key }}}}\"\n{more}\n",
+            page.url
+        )
+    };
+    let sql = |name: &str, when: &str, query: &str, more: &str| {
+        format!(
+            "[[key.kek.check]]\nname = \"{name}\"\nwhen = \"{when}\"\nstore = \"side\"\nsql = \"{query}\"\n{more}\n"
+        )
+    };
+    let side = "[store.side]\ntype = \"sqlite\"\npath = \"app.db\"\n";
+    let word = "select word from state";
+    let checks = [
+        http("page", "before", "expect = { contains = \"ok\" }"),
+        http("page-later", "moved", "expect = { contains = \"moved\" }"),
+        http("page-with-the-new", "added", "expect = { contains = \"{{ new.id }}\" }"),
+        sql("state", "before", word, "expect = { contains = \"ready\" }"),
+        sql("other-state", "before", word, "expect = { contains = \"asleep\" }"),
+        sql("writes", "before", "delete from state returning id", ""),
+        "[[key.kek.check]]\nname = \"program\"\nwhen = \"before\"\ncommand = [\"site/run\"]\n".to_owned(),
+    ];
+    fs::write(world.path("keyrota.toml"), "actor = \"kim\"\n[commands]\nallow = [\"site/run\"]\n").unwrap();
+    fs::create_dir(world.path("site")).unwrap();
+    fs::write(world.path("site/run"), "#!/bin/sh\ntouch was-run\n").unwrap();
+    fs::set_permissions(world.path("site/run"), Permissions::from_mode(0o755)).unwrap();
+    let healthy = format!(
+        "[[fleet.web.healthy]]\nname = \"up\"\nhttp = \"{}/{{{{ member }}}}\"\nexpect = {{ contains = \"ok\" }}\n",
+        page.url
+    );
+    fs::write(world.path("policies/app.toml"), policy + side + &healthy + &checks.concat()).unwrap();
+    let before = everything(world.folder.path());
+    world.run("validate --online");
+    assert!(before == everything(world.folder.path()), "nothing was changed");
+    let asked = page.asked();
+    let mut wanted = vec!["/app/kek", "/app/kek", "/web-1", "/web-2"];
+    wanted.sort_unstable();
+    world.told = world.told.replace(&page.url, "http://PAGE");
+    insta::assert_snapshot!(world.told);
+    assert_eq!(asked, wanted);
+}
+
+/// A page that says one word to whoever asks, and remembers what was asked for.
+struct Page {
+    url: String,
+    asked: std::sync::Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+impl Page {
+    fn serve(word: &'static str) -> Self {
+        use std::io::BufRead;
+        use std::io::Write;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+        let heard = std::sync::Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = std::io::BufReader::new(stream.try_clone().unwrap()).lines();
+                let first = lines.next().unwrap().unwrap();
+                while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                heard.lock().unwrap().push(first.split(' ').nth(1).unwrap().to_owned());
+                write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{word}", word.len())
+                    .unwrap();
+            }
+        });
+        Self { url, asked }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        let mut asked = self.asked.lock().unwrap().clone();
+        asked.sort();
+        asked
+    }
+}
+
 /// In a freeze nothing begins that changes anything, and no more keys are under way than may be at once.
 #[test]
 fn the_calendar_is_obeyed() {

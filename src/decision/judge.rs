@@ -16,6 +16,7 @@ use crate::inventory::Inventory;
 use crate::inventory::KeySeen;
 use crate::inventory::PreImages;
 use crate::inventory::key::Drift;
+use crate::inventory::key::Uses;
 use crate::model::Hour;
 use crate::model::KeyName;
 use crate::model::Span;
@@ -263,11 +264,12 @@ impl Case<'_> {
             let (is, wanted) = (is.clone(), wanted.to_owned());
             reasons.push(Reason::Algorithm { version: version.clone(), is, wanted });
         }
-        let uses = seen.stores.values().filter_map(|store| store.census.as_ref()).map(|c| c.of(&current.id)).sum();
-        if let Some(at_most) = self.key.max_uses.filter(|most| uses >= *most) {
+        let used = self.used(seen, current);
+        if used.as_ref().is_some_and(|(up, _)| *up == Some(true)) {
             verdict = Verdict::Due;
-            reasons.push(Reason::Uses { version: version.clone(), uses, at_most });
         }
+        let uncounted = used.as_ref().is_some_and(|(up, _)| up.is_none());
+        reasons.extend(used.map(|(_, reason)| reason));
         let by_age = match self.current_since(seen, current) {
             None => {
                 reasons.push(Reason::AgeUnknown { version });
@@ -287,6 +289,10 @@ impl Case<'_> {
             }
         };
         let verdict = verdict.max_urgency(by_age);
+        if verdict == Verdict::Well && uncounted {
+            // Nobody knows whether it is due: what is well must have been seen to be.
+            return self.says(Verdict::Blocked, reasons);
+        }
         if verdict == Verdict::Well && !self.is_to_destroy() {
             let over = self.pre_images(seen);
             if !over.is_empty() {
@@ -299,6 +305,29 @@ impl Case<'_> {
             return self.old_versions(seen, verdict, reasons);
         }
         self.says(verdict, reasons)
+    }
+
+    /// Whether a version has sealed as many values as it may, where that can be known, with the figures.
+    fn used(&self, seen: &KeySeen, current: &Version) -> Option<(Option<bool>, Reason)> {
+        let at_most = self.key.max_uses?;
+        let uses = match (&self.key.counter, &seen.uses) {
+            (Some(_), Some(Uses::Unknown(told))) => {
+                let told = told.clone();
+                return Some((None, Reason::Unreachable { what: told.what, why: told.why, hint: told.hint }));
+            }
+            (Some(_), Some(Uses::Counted(uses))) => *uses,
+            // A glance asks nobody.
+            (Some(_), None) => return None,
+            (None, _) => {
+                let counted: Vec<u64> =
+                    seen.stores.values().filter_map(|store| Some(store.census.as_ref()?.of(&current.id))).collect();
+                if counted.is_empty() {
+                    return None;
+                }
+                counted.into_iter().fold(0, u64::saturating_add)
+            }
+        };
+        Some((Some(uses >= at_most), Reason::Uses { version: current.id.clone(), uses, at_most }))
     }
 
     /// Pre-images that were kept for as long as they should be.

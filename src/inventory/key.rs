@@ -36,6 +36,9 @@ pub struct KeySeen {
     /// What is not as we left it (a version added by hand, current moved by hand, a key file gone).
     #[serde(default)]
     pub drift: Vec<Drift>,
+    /// How many values the current version has sealed, where the policy names who counts them and they were asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<Uses>,
     /// What kind of key the current version is, as policies write it, where that can be seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<String>,
@@ -55,6 +58,16 @@ pub struct Unreachable {
     /// The way out.
     #[serde(default)]
     pub hint: Option<String>,
+}
+
+/// What a counter of seals said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Uses {
+    /// So many.
+    Counted(u64),
+    /// It could not be asked.
+    Unknown(Unreachable),
 }
 
 /// What our journal knows of a key.

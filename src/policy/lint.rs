@@ -63,6 +63,7 @@ pub(super) fn judge<'d>(drafts: &'d [Draft<'d>], settings: &Settings) {
             able::backend(one);
             able::strength_of_wrapping(one, drafts);
             able::proof(one);
+            able::uses(one);
             apart::restart(one);
             guard::judge(one, settings);
         }

@@ -2,6 +2,7 @@
 
 use crate::fault::Fault;
 use crate::policy::meant::Check;
+use crate::policy::meant::Command;
 use crate::port::facts::Facts;
 use crate::secret::Secret;
 use crate::secret::Source;
@@ -13,6 +14,12 @@ pub trait Probe {
     /// # Errors
     /// There was no answer: the program may not run, nobody listens, it took too long.
     fn ask(&self, check: &Check, facts: &Facts) -> Result<Answer, Fault>;
+
+    /// How many values a version has sealed, as the program that the policy names for that counts them.
+    ///
+    /// # Errors
+    /// It may not run, failed, or printed no count.
+    fn uses(&self, counter: &Command, facts: &Facts) -> Result<u64, Fault>;
 }
 
 /// What the world said.

@@ -3,6 +3,7 @@
 use crate::fault::Fault;
 use crate::model::Name;
 use crate::policy::meant::Check;
+use crate::policy::meant::Command;
 use crate::port::facts::Facts;
 use crate::port::probe::Answer;
 use crate::port::probe::Probe;
@@ -17,6 +18,7 @@ pub struct Memory {
     trouble: Trouble,
     answers: Mutex<BTreeMap<Name, Result<Answer, Fault>>>,
     asked: Mutex<Vec<(Name, Facts)>>,
+    counts: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Memory {
@@ -38,6 +40,11 @@ impl Memory {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).insert(check.clone(), answer);
     }
 
+    /// From now on, the program of this name counts so many.
+    pub fn count(&self, program: &str, count: u64) {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).insert(program.to_owned(), count);
+    }
+
     /// Which checks were asked, and with which facts, in order.
     #[must_use]
     pub fn asked(&self) -> Vec<(Name, Facts)> {
@@ -54,6 +61,19 @@ impl Probe for Memory {
             answers.get(&check.name).cloned().unwrap_or_else(well)
         })
     }
+
+    fn uses(&self, counter: &Command, facts: &Facts) -> Result<u64, Fault> {
+        self.trouble.call("count seals", || match facts.fill(counter.first().ok_or_else(nameless)?) {
+            Ok(program) => {
+                self.counts.lock().unwrap_or_else(PoisonError::into_inner).get(&program).copied().ok_or_else(nameless)
+            }
+            Err(missing) => Err(Fault::ask_operator("count seals", missing)),
+        })
+    }
+}
+
+fn nameless() -> Fault {
+    Fault::ask_operator("count seals", "there is no such program")
 }
 
 #[cfg(test)]
@@ -64,7 +84,9 @@ mod tests {
     use crate::policy::meant::Check;
     use crate::policy::meant::check::Ask;
     use crate::policy::meant::check::Expect;
+    use crate::port::facts::Facts;
     use crate::port::probe::Answer;
+    use crate::port::probe::Probe;
     use crate::probe::contract;
     use crate::template::Template;
     use std::collections::BTreeMap;
@@ -84,6 +106,10 @@ mod tests {
         memory.answer(&mute.name, Err(Fault::retry("ask", "nobody is there")));
         assert_eq!(contract::holds(&memory, &well, &ill, &mute), Ok(()));
         assert_eq!(memory.asked().len(), 4);
+        let (counter, facts) = ([Template::parse("{{ id }}-uses").unwrap()], Facts::none().with("id", "v1"));
+        assert!(memory.uses(&counter.to_vec(), &facts).is_err(), "nobody counts by itself");
+        memory.count("v1-uses", 7);
+        assert_eq!(memory.uses(&counter.to_vec(), &facts).unwrap(), 7);
         assert!(contract::holds(&memory, &ill, &ill, &mute).is_err());
         assert!(contract::holds(&memory, &well, &well, &mute).is_err());
         assert!(contract::holds(&memory, &well, &ill, &ill).is_err());

@@ -271,4 +271,8 @@ impl<T: Probe> Probe for Flaky<T> {
     fn ask(&self, check: &Check, facts: &Facts) -> Result<Answer, Fault> {
         self.luck.call("check", || self.inner.ask(check, facts))
     }
+
+    fn uses(&self, counter: &keyrota::policy::meant::Command, facts: &Facts) -> Result<u64, Fault> {
+        self.luck.call("count", || self.inner.uses(counter, facts))
+    }
 }

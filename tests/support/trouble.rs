@@ -129,6 +129,10 @@ impl Probe for Counted<Questions> {
     fn ask(&self, check: &Check, facts: &Facts) -> Result<Answer, Fault> {
         self.1.call("probe.ask", || self.0.ask(check, facts))
     }
+
+    fn uses(&self, counter: &keyrota::policy::meant::Command, facts: &Facts) -> Result<u64, Fault> {
+        self.1.call("probe.uses", || self.0.uses(counter, facts))
+    }
 }
 
 impl Store for Counted<Values> {

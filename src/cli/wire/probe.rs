@@ -3,6 +3,7 @@
 use crate::fault::Fault;
 use crate::model::Name;
 use crate::policy::meant::Check;
+use crate::policy::meant::Command;
 use crate::policy::meant::check::Ask;
 use crate::port::facts::Facts;
 use crate::port::probe::Answer;
@@ -36,5 +37,9 @@ impl Probe for Asked {
         };
         let text = port.ask(query)?.unwrap_or_default();
         judge(&doing, &check.expect, &Seen { text: text.into_bytes(), ..Seen::default() }, facts)
+    }
+
+    fn uses(&self, counter: &Command, facts: &Facts) -> Result<u64, Fault> {
+        self.asker.uses(counter, facts)
     }
 }

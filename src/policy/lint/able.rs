@@ -3,9 +3,11 @@
 use crate::envelope::Cipher;
 use crate::policy::lint::One;
 use crate::policy::meant::Backend;
+use crate::policy::meant::Store;
 use crate::policy::meant::fleet::Gives;
 use crate::policy::meant::key::Algorithm;
 use crate::policy::meant::key::Retire;
+use crate::policy::meant::store::Place;
 use crate::policy::meant::store::VersionAt;
 use crate::policy::read::Draft;
 use crate::template::Template;
@@ -57,6 +59,27 @@ pub(super) fn backend(one: &One<'_>) {
     }
     if !can.exports {
         material(one, kind);
+    }
+}
+
+/// A census says how many values are under a version. Where nobody can tell, or where what is counted is not values, only a
+/// counter knows how many it sealed.
+pub(super) fn uses(one: &One<'_>) {
+    if one.key.max_uses.is_none() || one.key.counter.is_some() {
+        return;
+    }
+    let blind = |store: &Store| match &store.place {
+        Place::Unseen => Some("are neither seen nor counted"),
+        Place::Grpc(_) => Some("are counted by rows, by the service that moves them"),
+        _ if store.sealed.iter().any(|sealed| sealed.version == VersionAt::ByTrial) => {
+            Some("name no version, so no count says which one sealed them")
+        }
+        _ => None,
+    };
+    if let Some((name, why)) = one.stores().find_map(|(name, store)| Some((name, blind(store)?))) {
+        let message = format!("values in `{name}` {why}: nobody knows when this many are sealed");
+        let hint = "name who counts: `max_uses = { at_most = .., counter = [\"site/uses\", \"{{ id }}\"] }`";
+        one.lint("max_uses", "K022", message, hint);
     }
 }
 

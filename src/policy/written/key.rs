@@ -112,7 +112,7 @@ pub(crate) enum MaxUses {
 pub(crate) struct Counted {
     /// How many seals one version may make.
     pub(crate) at_most: Count,
-    /// The program that prints how many there were; `{{ id }}` is the version.
+    /// The program that prints how many there were, one whole number; `{{ id }}` is the version.
     pub(crate) counter: Vec<Text>,
 }
 
