@@ -38,8 +38,8 @@ use crate::port::store::page::ROWS_PER_PAGE_MAX;
 const ROUNDS_MAX: u32 = 100;
 /// So many rounds in a row may move nothing and yet lose every race.
 const STALLED_ROUNDS_MAX: u32 = 3;
-/// So many connections keep a server busy while others of them wait for its disk.
-const WRITERS: usize = 4;
+/// So many connections at least: while one waits for the server's disk, another keeps it busy.
+const WRITERS_MIN: usize = 2;
 /// So few rows hold others up for a moment only.
 const ROWS_PER_GENTLE_CHUNK: usize = 200;
 /// When so many values do not open, the key is wrong, not the values.
@@ -117,7 +117,14 @@ impl Job {
     #[must_use]
     pub fn new(blocks: Vec<Block>, target: VersionId) -> Self {
         let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(4));
-        Self { blocks, target, atomic: false, rows_per_chunk: ROWS_PER_PAGE_MAX, threads, writers: WRITERS }
+        Self {
+            blocks,
+            target,
+            atomic: false,
+            rows_per_chunk: ROWS_PER_PAGE_MAX,
+            threads,
+            writers: threads.max(WRITERS_MIN),
+        }
     }
 
     /// The same with small chunks, one after the other: whoever waits between two of them leaves others the server meanwhile.

@@ -4,6 +4,7 @@
 mod census;
 mod look;
 mod pack;
+mod place;
 mod reader;
 mod shape;
 mod splice;

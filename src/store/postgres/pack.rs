@@ -3,6 +3,7 @@
 
 use postgres::types::Type;
 
+use super::place::Place;
 use super::shape::Field;
 use super::shape::Form;
 use crate::port::store::Value;
@@ -26,6 +27,7 @@ enum Param {
     Bytes(Option<Vec<u8>>),
     Ints(Vec<i64>),
     Places(Vec<i32>),
+    Rows(Vec<Place>),
 }
 
 impl Pack {
@@ -91,20 +93,24 @@ impl Pack {
 
     /// A column of so many rows, each in this form or nothing. Gives the SQL for a row of the batch.
     pub(super) fn column<'v>(&mut self, form: Form, values: impl Iterator<Item = Value<'v>> + Clone) -> String {
+        if form == Form::Place {
+            let all = values.map(|value| if let Value::Int(place) = value { Place(place) } else { Place::NONE });
+            return format!("({})[{}]", self.mark(Param::Rows(all.collect())), self.at);
+        }
         let first = values.clone().next().unwrap_or(Value::Null);
         if values.clone().all(|value| value == first) {
             return self.mark(match (form, first) {
                 (Form::Int, Value::Int(number)) => Param::Int(Some(number)),
                 (Form::Int, _) => Param::Int(None),
                 (Form::Bytes, value) => Param::Bytes(value.bytes().map(<[u8]>::to_vec)),
-                (Form::Text, value) => {
+                (Form::Text | Form::Place, value) => {
                     Param::Text(value.bytes().map(|text| String::from_utf8_lossy(text).into_owned()))
                 }
             });
         }
         let pieces = match form {
             Form::Bytes => return self.pieces(values),
-            Form::Text => self.pieces(values),
+            Form::Text | Form::Place => self.pieces(values),
             Form::Int => {
                 let whole =
                     values.clone().map(|value| if let Value::Int(number) = value { Some(number) } else { None });
@@ -167,6 +173,7 @@ impl Param {
             Self::Bytes(bytes) => (bytes, Type::BYTEA),
             Self::Ints(all) => (all, Type::INT8_ARRAY),
             Self::Places(all) => (all, Type::INT4_ARRAY),
+            Self::Rows(all) => (all, Type::TID_ARRAY),
         }
     }
 }
@@ -177,6 +184,7 @@ fn sql(kind: &Type) -> &'static str {
         Type::BYTEA => "bytea",
         Type::INT8_ARRAY => "int8[]",
         Type::INT4_ARRAY => "int4[]",
+        Type::TID_ARRAY => "tid[]",
         _ => "text",
     }
 }

@@ -3,6 +3,7 @@
 use postgres::Row;
 use postgres::types::Type;
 
+use super::place::Place;
 use super::shape::Field;
 use super::shape::Form;
 use super::sql::Statements;
@@ -96,16 +97,17 @@ impl Walk {
         // Fewer than asked for, and all of them taken: there are no more.
         self.done = all < asked && page.rows() == all;
         if let Some(row) = page.rows().checked_sub(1) {
-            self.last = (0..self.statements.layout.keys()).map(|cell| Kept::of(page.cell(row, cell))).collect();
+            self.last = self.statements.walked().map(|cell| Kept::of(page.cell(row, cell))).collect();
         }
         Ok(())
     }
 }
 
-fn push(page: &mut Page, row: &Row, fields: &[Field]) -> Result<(), postgres::Error> {
+pub(super) fn push(page: &mut Page, row: &Row, fields: &[Field]) -> Result<(), postgres::Error> {
     for (at, field) in fields.iter().enumerate() {
         match field.form {
             Form::Int => page.push(row.try_get::<_, Option<i64>>(at)?.map_or(Value::Null, Value::Int)),
+            Form::Place => page.push(Value::Int(row.try_get::<_, Place>(at)?.0)),
             Form::Bytes => page.push(row.try_get::<_, Option<&[u8]>>(at)?.map_or(Value::Null, Value::Blob)),
             Form::Text => {
                 page.push(row.try_get::<_, Option<&str>>(at)?.map_or(Value::Null, |text| Value::Text(text.as_bytes())));

@@ -17,6 +17,8 @@ pub(super) struct Shape {
     /// Its schema and name, quoted.
     pub(super) table: String,
     pub(super) keys: Vec<Field>,
+    /// Where a row lies, for a table that keeps its rows in one place: found without a look into an index.
+    pub(super) place: Option<Field>,
     pub(super) values: Vec<Field>,
     pub(super) version: Option<Field>,
     pub(super) row: Vec<Field>,
@@ -49,9 +51,17 @@ pub(super) enum Form {
     Bytes,
     /// As the text that PostgreSQL writes.
     Text,
+    /// As the place in the table's file: a row that is changed has another.
+    Place,
 }
 
 impl Field {
+    fn place() -> Self {
+        let name = "ctid".to_owned();
+        let kind = "tid".to_owned();
+        Self { column: name.clone(), name, path: Vec::new(), kind, form: Form::Place, number: 0, generated: true }
+    }
+
     /// The value, in whatever type it has; inside of JSON its text.
     pub(super) fn plain(&self) -> String {
         let column = quote(&self.column);
@@ -62,7 +72,7 @@ impl Field {
     pub(super) fn read(&self) -> String {
         match self.form {
             Form::Int => format!("{}::int8", self.plain()),
-            Form::Bytes => self.plain(),
+            Form::Bytes | Form::Place => self.plain(),
             Form::Text => format!("{}::text", self.plain()),
         }
     }
@@ -71,14 +81,14 @@ impl Field {
     pub(super) fn as_text(&self) -> String {
         match self.form {
             Form::Bytes => format!("encode({}, 'hex')", self.plain()),
-            Form::Int | Form::Text => format!("{}::text", self.plain()),
+            Form::Int | Form::Text | Form::Place => format!("{}::text", self.plain()),
         }
     }
 
     /// What travelled, as the column has it.
     pub(super) fn back(&self, what: &str) -> String {
         match self.form {
-            Form::Bytes => what.to_owned(),
+            Form::Bytes | Form::Place => what.to_owned(),
             Form::Int | Form::Text => format!("{what}::{}", self.kind),
         }
     }
@@ -87,7 +97,7 @@ impl Field {
     pub(super) fn back_from_text(&self, text: &str) -> String {
         match self.form {
             Form::Bytes => format!("decode({text}, 'hex')"),
-            Form::Int | Form::Text => format!("{text}::{}", self.kind),
+            Form::Int | Form::Text | Form::Place => format!("{text}::{}", self.kind),
         }
     }
 
@@ -119,7 +129,8 @@ fn way(path: &[String]) -> String {
 }
 
 const TABLE: &str = "
-    SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid), pg_is_in_recovery()
+    SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid), pg_is_in_recovery(),
+      c.relkind = 'r' AND NOT c.relhassubclass AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'heap')
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND (($1 = '' AND c.relname = $2 AND pg_table_is_visible(c.oid)) OR (n.nspname = $1 AND c.relname = $2))";
@@ -142,7 +153,7 @@ impl Shape {
         if let VersionAt::Field(_) = block.version {
             return Err(find.refuse("a table has columns, not fields", "write `version = { column = \"..\" }`"));
         }
-        let (oid, table, hidden, replica) = find.table(session)?;
+        let Found { oid, table, hidden, replica, one_heap } = find.table(session)?;
         let fields = fields(session, oid)?;
         let find = Find { fields, table, ..find };
         let rows = session.query("read the schema", KEYS, &[(&oid, Type::OID)])?;
@@ -171,7 +182,10 @@ impl Shape {
                 row.push(field.whole());
             }
         }
+        // A whole number finds its row by itself: see `Pack::of`.
+        let number = matches!(keys.as_slice(), [key] if key.form == Form::Int);
         Ok(Self {
+            place: (one_heap && !number).then(Field::place),
             row,
             only: some(&mut block.only.iter().map(|(name, _)| name))?,
             values,
@@ -242,6 +256,15 @@ const OTHERS: &str = "
     WHERE a.attrelid = $1 AND a.attgenerated <> ''
     ORDER BY 1";
 
+/// What the catalogue says of a table.
+struct Found {
+    oid: u32,
+    table: String,
+    hidden: bool,
+    replica: bool,
+    one_heap: bool,
+}
+
 struct Find<'a> {
     shown: String,
     block: &'a Block,
@@ -255,7 +278,7 @@ impl Find<'_> {
     }
 
     /// `name` on the search path, or `schema.name`; the first where both are there.
-    fn table(&self, session: &mut Session) -> Result<(u32, String, bool, bool), Fault> {
+    fn table(&self, session: &mut Session) -> Result<Found, Fault> {
         let wanted = self.block.table.as_str();
         let mut tries = vec![("", wanted)];
         tries.extend(wanted.split_once('.'));
@@ -276,7 +299,9 @@ impl Find<'_> {
             }
             let oid = row.try_get::<_, i64>(0).ok().and_then(|oid| u32::try_from(oid).ok()).unwrap_or_default();
             let truth = |at: usize| row.try_get::<_, bool>(at).unwrap_or(true);
-            return Ok((oid, format!("{}.{}", quote(&text(1)), quote(&text(2))), truth(4), truth(5)));
+            let table = format!("{}.{}", quote(&text(1)), quote(&text(2)));
+            let one_heap = row.try_get(6).unwrap_or(false);
+            return Ok(Found { oid, table, hidden: truth(4), replica: truth(5), one_heap });
         }
         Err(self.refuse(
             "there is no such table, or this role may not see it",

@@ -46,8 +46,13 @@ impl Statements {
     pub(super) fn of(block: &Block, shape: Shape) -> Self {
         let names = |fields: &[Field]| fields.iter().map(|field| field.name.clone()).collect::<Vec<_>>();
         let version = shape.version.as_ref().map(|field| field.name.clone());
-        let layout = Layout::new(names(&shape.keys), Vec::new(), names(&shape.values), version, &names(&shape.row));
-        let known = || shape.keys.iter().chain(&shape.values).chain(&shape.version).chain(&shape.row);
+        let (found_by, told_by) = match &shape.place {
+            Some(place) => (vec![place.name.clone()], names(&shape.keys)),
+            None => (names(&shape.keys), Vec::new()),
+        };
+        let layout = Layout::new(found_by, told_by, names(&shape.values), version, &names(&shape.row));
+        let own = || shape.place.iter().chain(&shape.keys);
+        let known = || own().chain(&shape.values).chain(&shape.version).chain(&shape.row);
         let fields: Vec<Field> =
             layout.columns().iter().filter_map(|name| known().find(|field| field.name == *name)).cloned().collect();
         let cells = fields.iter().map(Field::read).collect::<Vec<_>>().join(", ");
@@ -69,6 +74,17 @@ impl Statements {
             layout: Arc::new(layout),
             shape: Arc::new(shape),
         }
+    }
+
+    /// The cells by whose order the table is walked.
+    pub(super) fn walked(&self) -> Range<usize> {
+        let first = usize::from(self.shape.place.is_some());
+        first..first.saturating_add(self.shape.keys.len())
+    }
+
+    /// All rows, in whatever order they lie. Parameters: the values of `where`.
+    pub(super) fn all(&self) -> &str {
+        &self.first
     }
 
     /// What sets the rows of a part of the changes, with its parameters; and what counts how many of these rows are still as they
@@ -206,8 +222,8 @@ impl Statements {
             text.push_str(&format!(" AND {} IS DISTINCT FROM ${}", version.as_text(), number()));
         }
         if !start {
-            let keys = self.fields.iter().take(self.layout.keys());
-            let marks: Vec<String> = keys.map(|field| field.back(&format!("${}", number()))).collect();
+            let keys = self.fields.get(self.walked()).unwrap_or_default();
+            let marks: Vec<String> = keys.iter().map(|field| field.back(&format!("${}", number()))).collect();
             text.push_str(&format!("{}({})", self.after, marks.join(", ")));
         }
         text.push_str(&format!("{}${}", self.order, number()));

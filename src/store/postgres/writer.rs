@@ -16,6 +16,7 @@ use crate::port::store::Changes;
 use crate::port::store::Page;
 use crate::port::store::Writer;
 use crate::port::store::Written;
+use crate::port::store::page::ROWS_PER_PAGE_MAX;
 use crate::postgresql::Session;
 
 /// No row is to be locked for longer; the pace keeps well below.
@@ -23,7 +24,7 @@ const LOCKED_MAX: Duration = Duration::from_millis(50);
 /// How many rows a statement sets, at first, at least and at most.
 const ROWS: usize = 200;
 const ROWS_MIN: usize = 10;
-const ROWS_MAX: usize = 4000;
+const ROWS_MAX: usize = ROWS_PER_PAGE_MAX;
 /// How long one statement may take before the server gives it up.
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -50,7 +51,9 @@ impl Writer for Batches {
         let mut sum = Written::default();
         let mut from = 0;
         while from < changes.len() {
-            let to = from.saturating_add(self.rows).min(changes.len());
+            // Statements of one length: a short one at the end costs as much to begin as a long one.
+            let left = changes.len().saturating_sub(from);
+            let to = from.saturating_add(left.div_ceil(left.div_ceil(self.rows)));
             let batch = self.setter.batch(page, changes, from..to)?;
             let doing = format!("write {}", self.setter.name);
             let began = Instant::now();
