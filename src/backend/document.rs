@@ -1,11 +1,14 @@
-//! Versions inside a document: one table of a JSON, TOML or YAML file, an entry a version, named by its id. A pointer, in a file of
-//! its own or in the document, says which is current; without one the newest is.
+//! Versions inside documents: in one table of a JSON, TOML or YAML file, an entry a version, named by its id; or in a document each
+//! on a secrets server. A pointer, in a file of its own or in the document, says which is current; without one the newest is.
 //!
 //! The document is somebody else's: every byte that is not a version's stays, and what they change meanwhile is never written
 //! over. It keeps no books: who was current when, and what ended, our journal remembers.
 
 mod change;
 mod keys;
+#[cfg(feature = "openbao")]
+mod paths;
+mod table;
 #[cfg(test)]
 #[expect(
     clippy::unwrap_used,
@@ -15,8 +18,14 @@ mod keys;
 mod tests;
 mod whole;
 
+#[cfg(feature = "openbao")]
+pub use self::paths::Paths;
+
 use crate::backend::coding;
 use crate::backend::document::keys::Keys;
+use crate::backend::document::table::Entries;
+use crate::backend::document::table::OneFile;
+use crate::backend::document::table::Table;
 use crate::backend::document::whole::Whole;
 use crate::backend::id::Ids;
 use crate::envelope::Coding;
@@ -25,7 +34,9 @@ use crate::inventory::Able;
 use crate::inventory::Disables;
 use crate::inventory::Fingerprints;
 use crate::inventory::Reopens;
+use crate::model::Act;
 use crate::model::Change;
+use crate::model::Fingerprint;
 use crate::model::Hour;
 use crate::model::VersionId;
 use crate::policy::meant::Pointer;
@@ -47,12 +58,20 @@ use std::sync::PoisonError;
 #[derive(Debug)]
 pub struct Document {
     root: PathBuf,
-    file: String,
+    table: Box<dyn Table>,
     codings: Vec<Coding>,
     ids: Ids,
     current: Option<Pointer>,
     /// The ids that were given before, by place.
     given: Mutex<BTreeMap<String, Vec<VersionId>>>,
+}
+
+/// One change to what lies at a place.
+enum Edit {
+    /// A new version, written down.
+    Put { version: VersionId, fingerprint: Option<Fingerprint>, value: Secret },
+    /// A version that ends.
+    Take(VersionId),
 }
 
 impl Document {
@@ -67,6 +86,32 @@ impl Document {
         id: &Template,
         current: Option<&Pointer>,
     ) -> Result<Self, String> {
+        let table = OneFile { root: root.to_owned(), file: file.to_owned() };
+        Self::over(root, Box::new(table), codings, id, current)
+    }
+
+    /// A document each on a secrets server. The pointer's file is found from `root`, the project's folder.
+    ///
+    /// # Errors
+    /// As [`Document::new`].
+    #[cfg(feature = "openbao")]
+    pub fn paths(
+        root: &Path,
+        paths: Paths,
+        codings: &[Coding],
+        id: &Template,
+        current: Option<&Pointer>,
+    ) -> Result<Self, String> {
+        Self::over(root, Box::new(paths), codings, id, current)
+    }
+
+    fn over(
+        root: &Path,
+        table: Box<dyn Table>,
+        codings: &[Coding],
+        id: &Template,
+        current: Option<&Pointer>,
+    ) -> Result<Self, String> {
         // A key of any bytes must be writable: found out here rather than at the first rotation.
         let sample = coding::encode(codings, &Secret::from_vec(vec![0xff; 32]))?;
         if sample.lend(|bytes| std::str::from_utf8(bytes).is_err()) {
@@ -76,7 +121,7 @@ impl Document {
         }
         Ok(Self {
             root: root.to_owned(),
-            file: file.to_owned(),
+            table,
             codings: codings.to_vec(),
             ids: Ids::new(id.clone())?,
             current: current.cloned(),
@@ -84,35 +129,40 @@ impl Document {
         })
     }
 
-    fn whole(&self) -> Result<Whole, Fault> {
-        Whole::document(&self.root, &self.file)
-    }
-
-    /// The file of the pointer, where it is another than the document.
-    fn pointer(&self, whole: &Whole) -> Result<Option<(Whole, &Pointer)>, Fault> {
+    /// The file of the pointer, which may be the document itself.
+    fn pointer(&self, document: Option<&Whole>) -> Result<Option<(Whole, &Pointer)>, Fault> {
         let Some(pointer) = &self.current else { return Ok(None) };
         let file = Whole::settings(&self.root, pointer.file.as_str())?;
-        Ok(Some((if file.is(whole) { whole.clone() } else { file }, pointer)))
+        Ok(Some((document.filter(|document| file.is(document)).cloned().unwrap_or(file), pointer)))
     }
 
-    /// What stands at a place, by the document's bytes.
-    fn keys(&self, at: &str, whole: &Whole, bytes: &Secret) -> Result<Keys, Fault> {
-        let pointed = match self.pointer(whole)? {
-            None => None,
-            Some((file, pointer)) if file.is(whole) => Some(file.value(bytes, &pointer.at)?),
-            Some((file, pointer)) => Some(file.value(&file.read()?, &pointer.at)?),
+    /// What stands at a place, by what was read there; a pointer's file that is held already is not read again.
+    fn keys(&self, at: &str, entries: &Entries, held: Option<(&Whole, &Secret)>) -> Result<Keys, Fault> {
+        let mut keys = Keys::read(entries, at, &self.codings, &self.ids)?;
+        let document = entries.file.as_ref().map(|(whole, bytes)| (whole, bytes));
+        let Some((file, pointer)) = self.pointer(document.map(|(whole, _)| whole))? else {
+            keys.newest_is_current();
+            return Ok(keys);
         };
-        let mut keys = Keys::read(whole, bytes, at, &self.codings, &self.ids)?;
-        match (pointed, &self.current) {
-            (Some(pointed), Some(pointer)) => keys.point(whole, pointer, &pointed)?,
-            _ => keys.newest_is_current(),
-        }
+        let read = [document, held].into_iter().flatten().find(|(whole, _)| whole.is(&file));
+        let pointed = match read {
+            Some((_, bytes)) => file.value(bytes, &pointer.at)?,
+            None => file.value(&file.read()?, &pointer.at)?,
+        };
+        keys.point(&entries.place, pointer, &pointed)?;
         Ok(keys)
     }
 
     fn now(&self, at: &str) -> Result<Keys, Fault> {
-        let whole = self.whole()?;
-        self.keys(at, &whole, &whole.read()?)
+        self.keys(at, &self.table.read(at, &self.ids, None)?, None)
+    }
+
+    /// The id after all that are there or were given before.
+    fn next(&self, at: &str, keys: &Keys) -> Result<VersionId, Fault> {
+        let given = self.given().get(at).cloned().unwrap_or_default();
+        let highest = keys.named().chain(&given).filter_map(|id| self.ids.n(id)).max().unwrap_or(0);
+        let doing = || format!("choose the next version in `{at}`");
+        self.ids.nth(highest.saturating_add(1)).map_err(|why| Fault::give_up(doing(), why))
     }
 
     fn given(&self) -> MutexGuard<'_, BTreeMap<String, Vec<VersionId>>> {
@@ -122,7 +172,7 @@ impl Document {
 
 impl Backend for Document {
     fn world(&self) -> Result<String, Fault> {
-        Ok(format!("document {}", self.whole()?.true_name()?))
+        self.table.world()
     }
 
     fn able(&self) -> Able {
@@ -147,15 +197,15 @@ impl Backend for Document {
         Ok(self.now(at)?.look())
     }
 
-    fn fit(&self, at: &str) -> Result<(), Fault> {
-        let whole = self.whole()?;
-        self.keys(at, &whole, &whole.read()?)?;
-        whole.writable()?;
-        self.pointer(&whole)?.map_or(Ok(()), |(file, _)| file.writable())
+    fn fit(&self, at: &str, acts: &[Act]) -> Result<(), Fault> {
+        let entries = self.table.read(at, &self.ids, None)?;
+        let next = self.next(at, &self.keys(at, &entries, None)?)?;
+        self.table.fit(&entries, at, &next, acts)?;
+        self.pointer(entries.file.as_ref().map(|(whole, _)| whole))?.map_or(Ok(()), |(file, _)| file.writable())
     }
 
-    fn pre_image(&self, _at: &str) -> Result<Option<Secret>, Fault> {
-        self.whole()?.read().map(Some)
+    fn pre_image(&self, at: &str) -> Result<Option<Secret>, Fault> {
+        self.table.pre_image(at, &self.ids).map(Some)
     }
 
     fn prepare(&self, at: &str, algorithm: Algorithm) -> Result<Prepared, Failed> {
@@ -165,11 +215,8 @@ impl Backend for Document {
                 "declare `algorithm = \"aes-256\"`, or a backend that makes such keys",
             ));
         };
-        let keys = self.now(at)?;
-        let given = self.given().get(at).cloned().unwrap_or_default();
-        let highest = keys.ids().chain(&given).filter_map(|id| self.ids.n(id)).max().unwrap_or(0);
+        let version = self.next(at, &self.now(at)?)?;
         let doing = || format!("choose the next version in `{at}`");
-        let version = self.ids.nth(highest.saturating_add(1)).map_err(|why| Fault::give_up(doing(), why))?;
         let material = Secret::random(length)?;
         let fingerprint = coding::fingerprint(&material).map_err(|why| Fault::report_bug(doing(), why))?;
         Ok(Prepared { version, fingerprint: Some(fingerprint), algorithm, material: Some(material) })

@@ -3,9 +3,9 @@
 //! touched that the policy does not name. Every change is one write, by check-and-set on the document's version.
 
 mod change;
-mod document;
+pub(in crate::backend) mod document;
 mod fit;
-mod history;
+pub(in crate::backend) mod history;
 mod ids;
 mod numbers;
 mod order;
@@ -24,6 +24,7 @@ use crate::inventory::Able;
 use crate::inventory::Disables;
 use crate::inventory::Fingerprints;
 use crate::inventory::Reopens;
+use crate::model::Act;
 use crate::model::Change;
 use crate::model::Fingerprint;
 use crate::model::Hour;
@@ -213,8 +214,8 @@ impl Backend for OpenbaoKv {
         Ok(look)
     }
 
-    fn fit(&self, at: &str) -> Result<(), Fault> {
-        fit::fit(self, at)
+    fn fit(&self, at: &str, acts: &[Act]) -> Result<(), Fault> {
+        fit::fit(self, at, acts)
     }
 
     fn history(&self, at: &str, _keep: Span) -> Result<(), Fault> {

@@ -13,6 +13,7 @@ use crate::inventory::Disables;
 use crate::inventory::Fingerprints;
 use crate::inventory::Reopens;
 use crate::inventory::key::Drift;
+use crate::model::Act;
 use crate::model::Change;
 use crate::model::Hour;
 use crate::model::State;
@@ -161,7 +162,7 @@ impl Backend for OpenbaoTransit {
             .collect())
     }
 
-    fn fit(&self, at: &str) -> Result<(), Fault> {
+    fn fit(&self, at: &str, _acts: &[Act]) -> Result<(), Fault> {
         let doing = format!("see what may be done with `{at}` in backend `{}`", self.name);
         if let Some(why) = self.seen(at)?.and_then(|seen| seen.unfit()) {
             return Err(Fault::ask_operator(doing, why));

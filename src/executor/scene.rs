@@ -4,6 +4,7 @@ use crate::fault::Fault;
 use crate::inventory::Able;
 use crate::journal::Standing;
 use crate::journal::StepName;
+use crate::model::Act;
 use crate::model::Fingerprint;
 use crate::model::Hour;
 use crate::model::Key;
@@ -214,10 +215,17 @@ pub fn same_world(plan: &Plan, world: &dyn World) -> Result<(), Fault> {
 /// # Errors
 /// Names what stands in the way, and the way out.
 pub fn fit(plan: &Plan, world: &dyn World) -> Result<(), Fault> {
-    for planned in plan.units.iter().flat_map(|unit| &unit.keys) {
+    for (unit, at, planned) in
+        plan.units.iter().flat_map(|unit| unit.keys.iter().enumerate().map(move |(at, key)| (unit, at, key)))
+    {
         let policy = plan.policies.iter().find(|policy| policy.name == *planned.name.policy());
         if let Some(key) = policy.and_then(|policy| policy.keys.get(planned.name.key())) {
-            world.backend(&planned.name, &key.backend)?.fit(&key.at)?;
+            let backend = world.backend(&planned.name, &key.backend)?;
+            let mut acts: Vec<Act> =
+                unit.steps.iter().filter(|step| step.key == at).map(|step| step.part.act()).collect();
+            // Who gives a run up before its turn takes the new version away again.
+            acts.extend(acts.contains(&Act::Add).then_some(Act::Discard).filter(|_| !backend.able().promotes));
+            backend.fit(&key.at, &acts)?;
         }
     }
     Ok(())

@@ -14,6 +14,7 @@ use crate::model::Name;
 use crate::policy::meant::Backend;
 use crate::policy::meant::Key;
 use crate::policy::meant::Store;
+use crate::policy::meant::backend::DocumentPlace;
 use crate::policy::meant::check::Ask;
 use crate::policy::meant::fleet::ProofFrom;
 use crate::policy::meant::key::Algorithm;
@@ -114,11 +115,9 @@ fn one_place_each(draft: &Draft<'_>) {
 fn world(backend: &Backend) -> [&str; 4] {
     match backend {
         Backend::File { .. } => ["file", "", "", ""],
-        Backend::Document { file: Some(file), .. } => ["document", file, "", ""],
-        Backend::Document { path, addr, .. } => {
-            ["document", "", addr.as_deref().unwrap_or_default(), path.as_deref().unwrap_or_default()]
-        }
-        Backend::OpenbaoKv { addr, namespace, mount, .. } => {
+        Backend::Document { place: DocumentPlace::File(file), .. } => ["document", file, "", ""],
+        Backend::Document { place: DocumentPlace::Paths { addr, namespace, mount, .. }, .. }
+        | Backend::OpenbaoKv { addr, namespace, mount, .. } => {
             ["kv", addr, namespace.as_deref().unwrap_or_default(), mount]
         }
         Backend::OpenbaoTransit { addr, namespace, mount, .. } => {

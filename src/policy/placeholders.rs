@@ -44,6 +44,8 @@ pub(crate) const NOTIFY: Allowed = words(&["key", "each"]);
 pub(crate) const COUNTER: Allowed = words(&["id", "n", "key", "each"]);
 /// What else is written with a new current version.
 pub(crate) const SET: Allowed = words(&["current.id", "current.n"]);
+/// What else stands in the document of a new version.
+pub(crate) const BESIDE: Allowed = words(&["id", "n", "sha256"]);
 /// Associated data.
 pub(crate) const AAD: Allowed = Allowed { words: &["each"], rows: true };
 

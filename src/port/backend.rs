@@ -3,6 +3,7 @@
 use crate::fault::Fault;
 use crate::inventory::Able;
 use crate::inventory::key::Drift;
+use crate::model::Act;
 use crate::model::Change;
 use crate::model::Fingerprint;
 use crate::model::Hour;
@@ -53,12 +54,11 @@ pub trait Backend {
         Ok(Vec::new())
     }
 
-    /// Whether everything that we may be asked to do at a place may be done there: permissions, limits, room for a way back.
-    /// Changes nothing.
+    /// Whether these acts may be carried out at a place: permissions, limits, room for a way back. Changes nothing.
     ///
     /// # Errors
     /// Names what stands in the way, and the way out.
-    fn fit(&self, _at: &str) -> Result<(), Fault> {
+    fn fit(&self, _at: &str, _acts: &[Act]) -> Result<(), Fault> {
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use crate::scene::with_token;
 use crate::server::Server;
 
 fn said(backend: &OpenbaoKv) -> String {
-    let fault = backend.fit(AT).unwrap_err();
+    let fault = backend.fit(AT, crate::scene::ACTS).unwrap_err();
     format!("{fault} -> {}", fault.hint.clone().unwrap_or_default())
 }
 
@@ -28,7 +28,7 @@ fn allowed(server: &Server, policy: &str) -> OpenbaoKv {
 #[test]
 fn a_permission_that_is_missing_is_named_before_anything_is_done() {
     let server = server();
-    backend(&server).fit(AT).unwrap();
+    backend(&server).fit(AT, crate::scene::ACTS).unwrap();
     let data = format!("kv/data/{AT}");
     let said_of = |policy: &str| said(&allowed(&server, policy));
     let text = said_of(r#"path "other" { capabilities = ["read"] }"#);
@@ -37,7 +37,7 @@ fn a_permission_that_is_missing_is_named_before_anything_is_done() {
     assert!(text.contains(&format!(r#"`path "{data}" {{ capabilities = ["update"] }}`"#)), "{text}");
     // Whoever may not see the metadata can still rotate.
     let enough = allowed(&server, &format!(r#"path "{data}" {{ capabilities = ["read", "update"] }}"#));
-    enough.fit(AT).unwrap();
+    enough.fit(AT, crate::scene::ACTS).unwrap();
     add(&enough).unwrap();
     assert_eq!(enough.look(AT).unwrap().key.versions.len(), 2);
     // Where there is no document yet, it must be made.
@@ -55,7 +55,7 @@ fn a_history_that_is_too_short_and_documents_that_end_by_themselves() {
     assert!(text.contains("keeps 2 of its versions, and a way back needs 3"), "{text}");
     assert!(text.contains("max_versions=10"), "{text}");
     server.put(&metadata, json!({ "max_versions": 3 }));
-    backend(&server).fit(AT).unwrap();
+    backend(&server).fit(AT, crate::scene::ACTS).unwrap();
     server.put(&metadata, json!({ "delete_version_after": "768h" }));
     let text = said(&backend(&server));
     assert!(text.contains("delete_version_after"), "{text}");

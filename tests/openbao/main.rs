@@ -16,6 +16,7 @@ mod fitting;
 mod kv;
 mod login;
 mod page;
+mod paths;
 mod proxy;
 mod races;
 mod scene;

@@ -16,7 +16,7 @@ fn the_permissions_that_it_lists_are_enough() {
     let server = server();
     server.policy("page", &block.replace("services/all/kv/", "kv/"));
     let backend = with_token(&server, &server.token(&["page"], json!({})));
-    backend.fit(AT).unwrap();
+    backend.fit(AT, crate::scene::ACTS).unwrap();
     add(&backend).unwrap();
     assert!(backend.look(AT).unwrap().key.versions.iter().all(|version| version.born.is_some()));
     assert_eq!(backend.reach(AT).unwrap().newest, 2);

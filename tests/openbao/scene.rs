@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use keyrota::backend::openbao_kv::Layout;
 use keyrota::backend::openbao_kv::OpenbaoKv;
+use keyrota::model::Act;
 use keyrota::model::Change;
 use keyrota::model::Hour;
 use keyrota::model::State;
@@ -20,6 +21,9 @@ use serde_json::json;
 use crate::server::Server;
 
 pub(crate) const AT: &str = "encryption/keys/stored_data";
+
+/// What a rotation does with a key set.
+pub(crate) const ACTS: &[Act] = &[Act::Add, Act::Switch];
 
 /// A key of a set, with the blanks of another library's writing.
 pub(crate) fn key(kid: &str, k: &str) -> String {

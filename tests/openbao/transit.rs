@@ -65,7 +65,7 @@ fn what_was_done_by_hand_is_found_and_what_cannot_be_moved_is_refused() {
     let bao = backend(&server);
     assert!(bao.look("kek").unwrap().key.versions.is_empty());
     server.put("transit/keys/kek", json!({}));
-    bao.fit("kek").unwrap();
+    bao.fit("kek", crate::scene::ACTS).unwrap();
     server.put("transit/keys/kek/rotate", json!({}));
     assert_eq!(states(&bao, "kek"), [("1".to_owned(), State::DecryptOnly), ("2".to_owned(), State::Current)]);
     bao.adopt("kek", &id(2), keyrota::model::Hour::UNIX_EPOCH).unwrap();
@@ -74,9 +74,9 @@ fn what_was_done_by_hand_is_found_and_what_cannot_be_moved_is_refused() {
     let drift = bao.look("kek").unwrap().drift;
     assert!(matches!(drift.as_slice(), [Drift::RotatesItself { every }] if every == "24h"), "{drift:?}");
     server.put("transit/keys/derived", json!({ "derived": true }));
-    assert!(bao.fit("derived").unwrap_err().to_string().contains("derived key"));
+    assert!(bao.fit("derived", crate::scene::ACTS).unwrap_err().to_string().contains("derived key"));
     server.put("transit/keys/signs", json!({ "type": "ed25519" }));
-    assert!(bao.fit("signs").unwrap_err().to_string().contains("seals nothing"));
+    assert!(bao.fit("signs", crate::scene::ACTS).unwrap_err().to_string().contains("seals nothing"));
     // A version that somebody else made meanwhile is not taken for ours.
     let prepared = bao.prepare("kek", Algorithm::Aes256).unwrap();
     server.put("transit/keys/kek/rotate", json!({}));
@@ -91,7 +91,8 @@ fn what_was_done_by_hand_is_found_and_what_cannot_be_moved_is_refused() {
     // Rights are asked for before anything is done.
     server.policy("looks", "path \"transit/keys/kek\" { capabilities = [\"read\"] }");
     let token = server.token(&["looks"], json!({}));
-    let poor = OpenbaoTransit::new("bao", server.client_with(&token), "transit").fit("kek").unwrap_err();
+    let poor =
+        OpenbaoTransit::new("bao", server.client_with(&token), "transit").fit("kek", crate::scene::ACTS).unwrap_err();
     assert!(poor.to_string().contains("\"update\" on `transit/keys/kek/rotate`"), "{poor}");
 }
 

@@ -3,6 +3,7 @@
 
 use crate::backend::coding;
 use crate::backend::document::Document;
+use crate::backend::document::Edit;
 use crate::fault::Fault;
 use crate::model::Change;
 use crate::model::Hour;
@@ -71,39 +72,33 @@ fn add(
     (version, prepared): (&VersionId, Option<&Prepared>),
     now: Hour,
 ) -> Result<(), Failed> {
-    let whole = document.whole()?;
-    let held = whole.hold()?;
-    if judge(&document.keys(at, &whole, &held.bytes)?.key(), change, now)?.is_none() {
-        return Ok(());
-    }
     let Change::Add { fingerprint, .. } = change else { return Ok(()) };
-    let made = prepared.filter(|made| made.version == *version && made.fingerprint == *fingerprint);
-    let Some(material) = made.and_then(|made| made.material.as_ref()) else {
-        return Err(Failed::Unmade(version.clone()));
-    };
-    let doing = || format!("write version `{version}` into `{}`", whole.path.display());
-    let value = coding::encode(&document.codings, material).map_err(|why| Fault::report_bug(doing(), why))?;
-    let after = held.lend(|text| {
-        value.lend(|value| {
-            // That it is text was found out when the backend was made.
-            let value = std::str::from_utf8(value).unwrap_or_default();
-            pointer::insert(whole.format, text, at, version.as_str(), value)
-        })
-    })?;
-    Ok(held.replace(after.as_bytes())?)
+    document.table.edit(at, &document.ids, &mut |entries| {
+        if judge(&document.keys(at, entries, None)?.key(), change, now)?.is_none() {
+            return Ok(None);
+        }
+        let made = prepared.filter(|made| made.version == *version && made.fingerprint == *fingerprint);
+        let Some(material) = made.and_then(|made| made.material.as_ref()) else {
+            return Err(Failed::Unmade(version.clone()));
+        };
+        let doing = || format!("write version `{version}` into `{}`", entries.place);
+        let value = coding::encode(&document.codings, material).map_err(|why| Fault::report_bug(doing(), why))?;
+        Ok(Some(Edit::Put { version: version.clone(), fingerprint: fingerprint.clone(), value }))
+    })
 }
 
 fn remove(document: &Document, at: &str, change: &Change, version: &VersionId, now: Hour) -> Result<(), Failed> {
-    let whole = document.whole()?;
-    let held = whole.hold()?;
-    let key = document.keys(at, &whole, &held.bytes)?.key();
-    // What is not there was taken out before, by us or by hand: there are no books to tell.
-    if key.version(version).is_none() {
-        return Ok(());
-    }
-    judge(&beside(key, change), change, now)?;
-    let after = held.lend(|text| pointer::remove(whole.format, text, at, version.as_str()))?;
-    Ok(held.replace(after.as_bytes())?)
+    document.table.edit(at, &document.ids, &mut |entries| {
+        let keys = document.keys(at, entries, None)?;
+        let key = keys.key();
+        if key.version(version).is_none() {
+            // What is not there was taken out before, by us or by hand: there are no books to tell. What somebody could bring
+            // back has not ended.
+            return Ok(keys.is_deleted(version).then(|| Edit::Take(version.clone())));
+        }
+        judge(&beside(key, change), change, now)?;
+        Ok(Some(Edit::Take(version.clone())))
+    })
 }
 
 /// Whether a version that is not current ever was, a document cannot tell: whoever asks knows.
@@ -120,8 +115,9 @@ fn beside(mut key: Key, change: &Change) -> Key {
 }
 
 fn switch(document: &Document, at: &str, change: &Change, to: &VersionId, now: Hour) -> Result<(), Failed> {
-    let whole = document.whole()?;
-    let Some((file, pointer)) = document.pointer(&whole)? else {
+    // The document's own file, where the pointer stands in it: then it is held as a document is.
+    let entries = document.table.read(at, &document.ids, None)?;
+    let Some((file, pointer)) = document.pointer(entries.file.as_ref().map(|(whole, _)| whole))? else {
         let keys = document.now(at)?;
         return match judge(&keys.key(), change, now)? {
             None => Ok(()),
@@ -132,8 +128,9 @@ fn switch(document: &Document, at: &str, change: &Change, to: &VersionId, now: H
         };
     };
     let held = file.hold()?;
-    let bytes = if file.is(&whole) { None } else { Some(whole.read()?) };
-    let key = document.keys(at, &whole, bytes.as_ref().unwrap_or(&held.bytes))?.key();
+    let held_file = Some((&file, &held.bytes));
+    let entries = document.table.read(at, &document.ids, held_file)?;
+    let key = document.keys(at, &entries, held_file)?.key();
     let Some(after) = judge(&key, change, now)? else { return Ok(()) };
     let doing = || format!("point `{}` at `{to}`", file.path.display());
     let fingerprint = after.version(to).and_then(|version| version.fingerprint.as_ref());

@@ -1,7 +1,8 @@
 //! What a document says of one key: its versions with their material, and which of them is current.
 
 use crate::backend::coding::Material;
-use crate::backend::document::whole::Whole;
+use crate::backend::document::table::Entries;
+use crate::backend::document::table::Value;
 use crate::backend::id::Ids;
 use crate::envelope::Coding;
 use crate::fault::Fault;
@@ -9,12 +10,10 @@ use crate::model::Key;
 use crate::model::State;
 use crate::model::Version;
 use crate::model::VersionId;
-use crate::pointer;
 use crate::policy::meant::Pointer;
 use crate::port::backend::Failed;
 use crate::port::backend::Look;
 use crate::port::facts::Facts;
-use crate::secret::Secret;
 use std::collections::BTreeMap;
 
 /// The versions at one place.
@@ -24,6 +23,10 @@ pub(super) struct Keys {
     versions: BTreeMap<u64, (VersionId, Material)>,
     /// The number of the current one.
     current: Option<u64>,
+    /// Versions that somebody deleted and could bring back.
+    deleted: Vec<VersionId>,
+    /// Versions that ended and left their names behind.
+    ended: Vec<VersionId>,
     /// Entries that are no version: never touched.
     unknown: Vec<String>,
 }
@@ -31,30 +34,48 @@ pub(super) struct Keys {
 impl Keys {
     /// Reads the versions at a place. An entry with another kind of name is somebody else's; one with a version's name must
     /// hold a key.
-    pub(super) fn read(whole: &Whole, bytes: &Secret, at: &str, codings: &[Coding], ids: &Ids) -> Result<Self, Fault> {
-        let table = whole.lend(bytes, |text| pointer::table(whole.format, text, at))?;
-        let mut keys = Self { at: at.to_owned(), versions: BTreeMap::new(), current: None, unknown: Vec::new() };
-        for name in table.names() {
-            let id = name.parse::<VersionId>().ok().and_then(|id| Some((ids.n(&id)?, id)));
+    pub(super) fn read(entries: &Entries, at: &str, codings: &[Coding], ids: &Ids) -> Result<Self, Fault> {
+        let (deleted, ended, unknown) = (Vec::new(), Vec::new(), Vec::new());
+        let mut keys = Self { at: at.to_owned(), versions: BTreeMap::new(), current: None, deleted, ended, unknown };
+        for entry in &entries.entries {
+            let id = entry.name.parse::<VersionId>().ok().and_then(|id| Some((ids.n(&id)?, id)));
             let Some((n, id)) = id else {
-                keys.unknown.push(format!("{at}.{}", name.escape_debug()));
+                keys.unknown.push(entry.shown.clone());
                 continue;
             };
             let bad = |why: &str| {
-                let doing = format!("read version `{id}` in `{}`", whole.path.display());
-                let hint = format!("put the right key at `{at}.{id}`, written as the policy's `as` says");
+                let doing = format!("read version `{id}` in `{}`", entries.place);
+                let hint = format!("put the right key at `{}`, written as the policy's `as` says", entry.shown);
                 Fault::ask_operator(doing, why).hint(hint)
             };
-            let value = table.text(name).ok_or_else(|| bad("it is no text"))?;
-            let value = Secret::from_vec(value.as_bytes().to_vec());
-            let material = Material::read(codings, &value).map_err(|why| bad(&why))?;
-            keys.versions.insert(n, (id, material));
+            match &entry.value {
+                Value::Text(value) => {
+                    let material = Material::read(codings, value).map_err(|why| bad(&why))?;
+                    keys.versions.insert(n, (id, material));
+                }
+                Value::Other(why) => return Err(bad(why)),
+                Value::Deleted => {
+                    keys.unknown.push(format!("{} (deleted; it can be brought back)", entry.shown));
+                    keys.deleted.push(id);
+                }
+                Value::Ended => keys.ended.push(id),
+            }
         }
         Ok(keys)
     }
 
+    /// Whether somebody could bring this version back.
+    pub(super) fn is_deleted(&self, id: &VersionId) -> bool {
+        self.deleted.contains(id)
+    }
+
+    /// Every id that is used, or was and left its name behind.
+    pub(super) fn named(&self) -> impl Iterator<Item = &VersionId> {
+        self.ids().chain(&self.deleted).chain(&self.ended)
+    }
+
     /// Takes over where the pointer points: at a version that is there, or at nothing yet.
-    pub(super) fn point(&mut self, whole: &Whole, pointer: &Pointer, pointed: &str) -> Result<(), Fault> {
+    pub(super) fn point(&mut self, place: &str, pointer: &Pointer, pointed: &str) -> Result<(), Fault> {
         if pointed.trim().is_empty() {
             return Ok(());
         }
@@ -65,7 +86,7 @@ impl Keys {
         if self.current.is_some() {
             return Ok(());
         }
-        let doing = format!("find the current version in `{}`", whole.path.display());
+        let doing = format!("find the current version in `{place}`");
         let there: Vec<String> = self.ids().map(|id| format!("`{id}`")).collect();
         let there = if there.is_empty() { "no version".to_owned() } else { there.join(", ") };
         let (file, place) = (pointer.file.as_str(), &pointer.at);

@@ -141,7 +141,7 @@ fn the_contract_holds_in_every_format_and_with_every_pointer() {
                 let document = Document::new(root.path(), file, codings, &template("k{{ n }}"), current.as_ref());
                 let document = document.unwrap();
                 assert_eq!(contract::holds(&document, "a.keys"), Ok(()), "{text} {current:?} {codings:?}");
-                assert_eq!(document.fit("a.keys"), Ok(()));
+                assert_eq!(document.fit("a.keys", &[]), Ok(()));
             }
         }
     }

@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 
 /// A document, or the one that is not there yet.
 #[derive(Default)]
-pub(super) struct Document {
+pub(in crate::backend) struct Document {
     /// Its version; 0 where there is none.
-    pub(super) version: u64,
+    pub(in crate::backend) version: u64,
     /// Every field, as JSON.
     fields: BTreeMap<String, Zeroizing<String>>,
 }
@@ -40,7 +40,7 @@ struct Metadata {
 }
 
 /// What came of a write.
-pub(super) enum Written {
+pub(in crate::backend) enum Written {
     /// It is there.
     Done,
     /// Somebody else wrote first.
@@ -48,7 +48,7 @@ pub(super) enum Written {
 }
 
 /// The path of a document in the engine, each part written as an address wants it.
-pub(super) fn path(mount: &str, kind: &str, at: &str) -> String {
+pub(in crate::backend) fn path(mount: &str, kind: &str, at: &str) -> String {
     let mut out = String::with_capacity(mount.len() + kind.len() + at.len() + 2);
     encode(mount.trim_matches('/'), &mut out);
     out.push('/');
@@ -67,6 +67,23 @@ fn encode(text: &str, out: &mut String) {
     }
 }
 
+/// What lies on a path.
+pub(in crate::backend) enum Found {
+    /// Nothing, and nothing was there.
+    Nothing,
+    /// A version whose content is gone, or was deleted and can be brought back.
+    Gone {
+        /// Which one.
+        version: u64,
+        /// Whether it can not be brought back.
+        destroyed: bool,
+        /// When, where that is said.
+        when: String,
+    },
+    /// A document.
+    There(Document),
+}
+
 /// Reads a document, or an older version of it; nothing where there never was one.
 pub(super) fn read(
     client: &Client,
@@ -75,6 +92,31 @@ pub(super) fn read(
     doing: &str,
     version: Option<u64>,
 ) -> Result<Option<Document>, Fault> {
+    match find(client, mount, at, doing, version)? {
+        Found::There(document) => Ok(Some(document)),
+        Found::Nothing => Ok(None),
+        Found::Gone { .. } if version.is_some() => Ok(None),
+        Found::Gone { version: n, destroyed, when } => {
+            let what = if destroyed { "destroyed" } else { "deleted" };
+            let when = if when.is_empty() { String::new() } else { format!(" at {}", when.escape_debug()) };
+            let mend = match destroyed {
+                false => format!("bring it back with `bao kv undelete -mount={mount} -versions={n} {at}`"),
+                true => format!("write an older version again with `bao kv rollback -mount={mount} -version=N {at}`"),
+            };
+            Err(Fault::ask_operator(doing, format!("version {n} of the document was {what}{when}"))
+                .hint(format!("{mend}, once it is known who did that and why")))
+        }
+    }
+}
+
+/// Looks what lies on a path, or what an older version of it is.
+pub(in crate::backend) fn find(
+    client: &Client,
+    mount: &str,
+    at: &str,
+    doing: &str,
+    version: Option<u64>,
+) -> Result<Found, Fault> {
     if at.split('/').any(|part| matches!(part, "" | "." | "..")) && !at.trim_matches('/').is_empty() || at.is_empty() {
         return Err(Fault::ask_operator(doing, format!("`{}` is no path", at.escape_debug())));
     }
@@ -83,30 +125,19 @@ pub(super) fn read(
         path = format!("{path}?version={version}");
     }
     let answer = client.get(doing, &path)?;
-    let gone = |metadata: &Metadata| {
-        let what = if metadata.destroyed { "destroyed" } else { "deleted" };
-        let (n, when) = (metadata.version, &metadata.deletion_time);
-        let when = if when.is_empty() { String::new() } else { format!(" at {}", when.escape_debug()) };
-        let mend = match metadata.destroyed {
-            false => format!("bring it back with `bao kv undelete -mount={mount} -versions={n} {at}`"),
-            true => format!("write an older version again with `bao kv rollback -mount={mount} -version=N {at}`"),
-        };
-        Fault::ask_operator(doing, format!("version {n} of the document was {what}{when}"))
-            .hint(format!("{mend}, once it is known who did that and why"))
-    };
     answer.body.lend(|body| {
         // Not the parser's own words, which may quote what it read.
         let read = serde_json::from_slice::<Reply<'_>>(body);
         match (answer.status, read) {
-            (404, Ok(Reply { data })) => match version {
-                Some(_) => Ok(None),
-                None => Err(gone(&data.metadata)),
-            },
-            (404, Err(_)) if answer.said().is_empty() => Ok(None),
+            (404, Ok(Reply { data: Versioned { metadata, .. } })) => {
+                let Metadata { version, destroyed, deletion_time: when } = metadata;
+                Ok(Found::Gone { version, destroyed, when })
+            }
+            (404, Err(_)) if answer.said().is_empty() => Ok(Found::Nothing),
             (200..=299, Ok(Reply { data: Versioned { data: Some(fields), metadata } })) => {
                 let own = |raw: &RawValue| Zeroizing::new(raw.get().to_owned());
                 let fields = fields.into_iter().map(|(name, raw)| (name, own(raw))).collect();
-                Ok(Some(Document { version: metadata.version, fields }))
+                Ok(Found::There(Document { version: metadata.version, fields }))
             }
             (200..=299, _) => Err(not_versioned(doing, mount)),
             _ => Err(client.unexpected(doing, &path, &answer)),
@@ -138,7 +169,7 @@ impl Document {
     }
 
     /// Puts a field there, as JSON.
-    pub(super) fn put(&mut self, name: &str, raw: Zeroizing<String>) {
+    pub(in crate::backend) fn put(&mut self, name: &str, raw: Zeroizing<String>) {
         self.fields.insert(name.to_owned(), raw);
     }
 
@@ -147,28 +178,26 @@ impl Document {
         self.put(name, quoted(text));
     }
 
+    /// All its fields, as one JSON object.
+    pub(in crate::backend) fn whole(&self) -> Zeroizing<String> {
+        object(self.fields.iter().map(|(name, raw)| (name.as_str(), raw.as_str())))
+    }
+
     /// What is sent to write it over the version that was read.
     fn body(&self) -> Secret {
-        let length: usize = self.fields.iter().map(|(name, raw)| name.len().saturating_mul(6) + raw.len() + 8).sum();
-        // All at once, so that growing leaves no copy behind.
-        let mut out = Zeroizing::new(String::with_capacity(length.saturating_add(64)));
-        out.push_str("{\"options\":{\"cas\":");
-        out.push_str(&self.version.to_string());
-        out.push_str("},\"data\":{");
-        for (n, (name, raw)) in self.fields.iter().enumerate() {
-            if n > 0 {
-                out.push(',');
-            }
-            out.push_str(&quoted(name));
-            out.push(':');
-            out.push_str(raw);
-        }
-        out.push_str("}}");
+        let options = format!("{{\"cas\":{}}}", self.version);
+        let mut out = object([("options", options.as_str()), ("data", &self.whole())].into_iter());
         Secret::from_vec(std::mem::take(&mut *out).into_bytes())
     }
 
     /// Writes it, if nobody has written since it was read.
-    pub(super) fn write(&self, client: &Client, mount: &str, at: &str, doing: &str) -> Result<Written, Fault> {
+    pub(in crate::backend) fn write(
+        &self,
+        client: &Client,
+        mount: &str,
+        at: &str,
+        doing: &str,
+    ) -> Result<Written, Fault> {
         let path = path(mount, "data", at);
         let answer: Answer = client.put(doing, &path, &self.body())?;
         match answer.status {
@@ -179,8 +208,26 @@ impl Document {
     }
 }
 
+/// An object of these fields, each of them JSON.
+pub(in crate::backend) fn object<'f>(fields: impl Iterator<Item = (&'f str, &'f str)> + Clone) -> Zeroizing<String> {
+    let length: usize = fields.clone().map(|(name, raw)| name.len().saturating_mul(6) + raw.len() + 8).sum();
+    // All at once, so that growing leaves no copy behind.
+    let mut out = Zeroizing::new(String::with_capacity(length.saturating_add(2)));
+    out.push('{');
+    for (n, (name, raw)) in fields.enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        out.push_str(&quoted(name));
+        out.push(':');
+        out.push_str(raw);
+    }
+    out.push('}');
+    out
+}
+
 /// A text as JSON.
-pub(super) fn quoted(text: &str) -> Zeroizing<String> {
+pub(in crate::backend) fn quoted(text: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(text.len().saturating_mul(6).saturating_add(2)));
     out.push('"');
     for c in text.chars() {

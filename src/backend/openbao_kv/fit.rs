@@ -4,12 +4,13 @@ use crate::backend::openbao_kv::OpenbaoKv;
 use crate::backend::openbao_kv::Reach;
 use crate::backend::openbao_kv::document;
 use crate::fault::Fault;
+use crate::model::Act;
 use crate::openbao::Right;
 
 /// The document as it was, the one with the new version, and the one that leads back.
 const KEPT_MIN: u64 = 3;
 
-pub(super) fn fit(backend: &OpenbaoKv, at: &str) -> Result<(), Fault> {
+pub(super) fn fit(backend: &OpenbaoKv, at: &str, acts: &[Act]) -> Result<(), Fault> {
     let doing = backend.doing("turn keys in", at);
     let (client, layout) = (&backend.client, &backend.layout);
     let data = document::path(&layout.mount, "data", at);
@@ -18,6 +19,13 @@ pub(super) fn fit(backend: &OpenbaoKv, at: &str) -> Result<(), Fault> {
     // A document that is there is updated; one that is not is created.
     let needs: &[&str] = if there.is_some() { &["update"] } else { &["create", "update"] };
     client.may(&doing, Right::Write, &[(&data, needs)])?;
+    if acts.contains(&Act::Destroy) {
+        // What older versions of the document keep ends with it: they are looked at, and destroyed.
+        let (metadata, destroy) =
+            (document::path(&layout.mount, "metadata", at), document::path(&layout.mount, "destroy", at));
+        client.may(&doing, Right::Read, &[(&metadata, &["read"])])?;
+        client.may(&doing, Right::Write, &[(&destroy, &["update"])])?;
+    }
     if let Some(there) = &there {
         for field in &layout.alongside {
             let wrong = |why: &str| {

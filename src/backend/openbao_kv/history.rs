@@ -98,7 +98,7 @@ fn metadata(client: &Client, mount: &str, at: &str, doing: &str) -> Result<Optio
 }
 
 /// How far back a document's history reaches.
-pub(super) fn reach(client: &Client, mount: &str, at: &str, doing: &str) -> Result<Reach, Fault> {
+pub(in crate::backend) fn reach(client: &Client, mount: &str, at: &str, doing: &str) -> Result<Reach, Fault> {
     let metadata = metadata(client, mount, at, doing)?.unwrap_or_default();
     let path = format!("{}/config", mount.trim_matches('/'));
     // The engine's own setting; whoever may not read it is told of the default.

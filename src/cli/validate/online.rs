@@ -11,6 +11,7 @@ use crate::cli::wire::Wired;
 use crate::command::Runner;
 use crate::fault::Fault;
 use crate::fault::Remedy;
+use crate::model::Act;
 use crate::model::Key;
 use crate::model::KeyName;
 use crate::model::Member;
@@ -24,6 +25,7 @@ use crate::policy::meant::check::Ask;
 use crate::policy::meant::check::HeaderValue;
 use crate::policy::meant::fleet::Members;
 use crate::policy::meant::fleet::ProofFrom;
+use crate::policy::meant::key::Retire;
 use crate::policy::meant::store::Place;
 use crate::policy::visible;
 use crate::port::probe::Secrets;
@@ -144,7 +146,7 @@ impl Asked<'_> {
         let backend = self.wired.backend(name, &key.backend)?;
         backend.world()?;
         let look = backend.look(&key.at)?;
-        backend.fit(&key.at)?;
+        backend.fit(&key.at, &acts(key, backend.able().promotes))?;
         Ok(look.key)
     }
 
@@ -264,6 +266,17 @@ impl From<String> for FoundOr {
     fn from(found: String) -> Self {
         Self(Ok(found))
     }
+}
+
+/// What the policy will ask of a backend, sooner or later.
+fn acts(key: &meant::Key, promotes: bool) -> Vec<Act> {
+    let mut acts = vec![Act::Add, Act::Switch];
+    acts.extend((!promotes).then_some(Act::Discard));
+    if let Retire::After { destroy_after, .. } = &key.retire {
+        acts.push(Act::Retire);
+        acts.extend(destroy_after.map(|_| Act::Destroy));
+    }
+    acts
 }
 
 /// The programs by which a fleet is reached.

@@ -1,6 +1,8 @@
 //! From a backend as the policy means it to the adapter that this build has for it.
 
 use crate::backend::document::Document;
+#[cfg(feature = "openbao")]
+use crate::backend::document::Paths;
 use crate::backend::file::KeyFiles;
 #[cfg(feature = "openbao")]
 use crate::backend::openbao_kv::Layout;
@@ -13,6 +15,7 @@ use crate::model::Name;
 #[cfg(feature = "openbao")]
 use crate::openbao::Client;
 use crate::policy::meant::Backend as Meant;
+use crate::policy::meant::backend::DocumentPlace;
 use crate::port::backend::Backend;
 use crate::port::probe::Secrets;
 use std::path::Path;
@@ -31,9 +34,23 @@ pub(super) fn backend(
             let files = KeyFiles::new(folder, codings, id);
             Some(Box::new(files.map_err(|why| Fault::ask_operator(format!("use backend `{name}`"), why))?))
         }
-        Meant::Document { file: Some(file), codings, id, current, .. } => {
+        Meant::Document { place: DocumentPlace::File(file), codings, id, current } => {
             let document = Document::new(folder, file, codings, id, current.as_ref());
             Some(Box::new(document.map_err(|why| Fault::ask_operator(format!("use backend `{name}`"), why))?))
+        }
+        #[cfg(feature = "openbao")]
+        Meant::Document {
+            place: DocumentPlace::Paths { addr, auth, tls, namespace, mount, field, set },
+            codings,
+            id,
+            current,
+        } => {
+            let shown = format!("backend `{name}`");
+            let secrets = Arc::clone(secrets);
+            let client = Client::new(&shown, addr, namespace.as_deref(), tls.as_ref(), auth, secrets)?;
+            let paths = Paths::new(name.as_str(), client, mount, field, set);
+            let document = Document::paths(folder, paths, codings, id, current.as_ref());
+            Some(Box::new(document.map_err(|why| Fault::ask_operator(format!("use {shown}"), why))?))
         }
         #[cfg(feature = "openbao")]
         Meant::OpenbaoKv { addr, auth, tls, namespace, mount, versions, alongside, current, set, id } => {

@@ -77,7 +77,7 @@ pub(super) fn built(draft: &Draft<'_>) {
         let hint = format!("`cargo install keyrota --features {feature}`, or `--features full`");
         sheet.lint(span, "K019", message, Some(hint));
     };
-    let kinds = draft.policy.backends.iter().map(|(name, backend)| (draft.backends.get(name), backend.kind()));
+    let kinds = draft.policy.backends.iter().map(|(name, backend)| (draft.backends.get(name), backend.reached_as()));
     let stores = draft.policy.stores.iter().map(|(name, store)| (draft.stores.get(name), store.place.kind()));
     for (block, kind) in kinds.chain(stores).filter(|(_, kind)| !has(kind)) {
         if let Some(block) = block {

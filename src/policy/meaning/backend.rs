@@ -8,6 +8,7 @@ use crate::policy::meant::AuthValue;
 use crate::policy::meant::Backend;
 use crate::policy::meant::Pointer;
 use crate::policy::meant::Tls;
+use crate::policy::meant::backend::DocumentPlace;
 use crate::policy::meant::backend::KeySet;
 use crate::policy::place::Place;
 use crate::policy::placeholders;
@@ -54,31 +55,71 @@ impl<'a> Reader<'a> {
             .current
             .as_ref()
             .and_then(|current| self.pointer(&place.word("current"), current, placeholders::NONE, placeholders::IS));
-        let path_of = |word: &str, text: Option<&Text>| {
-            let path = self.optional(place, word, text)?;
-            self.path(&place.word(word), &path).then_some(path)
-        };
-        match (&document.file, &document.path) {
-            (None, None) => place.missing("file"),
+        let at = match (&document.file, &document.mount) {
+            (None, None) => {
+                place.missing("file");
+                None
+            }
             (Some(_), Some(_)) => {
-                place.word("path").complain("K006", "a document is one file or lies under one path, not both");
+                place.word("mount").complain("K006", "a document is one file or lies on a secrets server, not both");
+                None
             }
-            (Some(_), None) if document.addr.is_some() => {
-                place.word("addr").complain("K006", "`addr` is for a `path` on a secrets server, and this is a file");
-            }
-            (None, Some(_)) if document.addr.is_none() => place.missing("addr"),
-            _ => {}
-        }
+            (Some(file), None) => self.document_file(place, document, file),
+            (None, Some(mount)) => self.document_paths(place, document, mount),
+        };
         Some(Backend::Document {
-            file: path_of("file", document.file.as_ref()),
-            path: path_of("path", document.path.as_ref()),
-            addr: document.addr.as_ref().and_then(|addr| self.address(place, "addr", Some(addr))),
-            auth: document.auth.as_ref().map(|auth| self.auth(&place.word("auth"), auth)),
-            tls: self.tls(place, document.tls.as_ref()),
-            field: self.optional(place, "field", document.field.as_ref()),
+            place: at?,
             codings: self.codings(place, document.codings.as_ref())?,
             id: self.id(place, document.id.as_ref(), defaults::COUNTED)?,
             current,
+        })
+    }
+
+    fn document_file(&self, place: &Place<'_>, document: &written::Document, file: &Text) -> Option<DocumentPlace> {
+        let only_there = [
+            ("addr", document.addr.is_some()),
+            ("auth", document.auth.is_some()),
+            ("tls", document.tls.is_some()),
+            ("namespace", document.namespace.is_some()),
+            ("field", document.field.is_some()),
+            ("set", !document.set.is_empty()),
+        ];
+        for (word, _) in only_there.iter().filter(|(_, written)| *written) {
+            let message = format!("{} is for a `mount` on a secrets server, and this is a file", quote(word));
+            place.word(word).complain("K006", message);
+        }
+        let path = self.optional(place, "file", Some(file))?;
+        self.path(&place.word("file"), &path).then_some(DocumentPlace::File(path))
+    }
+
+    fn document_paths(&self, place: &Place<'_>, document: &written::Document, mount: &Text) -> Option<DocumentPlace> {
+        let mut set = std::collections::BTreeMap::new();
+        for (field, text) in &document.set {
+            if let Some(template) = self.template(&place.word("set").word(field), text, placeholders::BESIDE) {
+                set.insert(field.clone(), template);
+            }
+        }
+        let field = self.needed(place, "field", document.field.as_ref());
+        let beside = place.word("set");
+        let mut taken: Vec<Vec<String>> = Vec::new();
+        for path in field.iter().chain(set.keys()) {
+            let at = if Some(path) == field.as_ref() { place.word("field") } else { beside.word(path) };
+            match crate::pointer::parts(path) {
+                Err(unfit) => at.complain_with("K004", unfit.to_string(), "write it as `section.word`"),
+                Ok(parts) if taken.iter().any(|other| other.starts_with(&parts) || parts.starts_with(other)) => {
+                    at.complain("K006", format!("{} lies in the place of another value", quote(path)));
+                }
+                Ok(parts) => taken.push(parts),
+            }
+        }
+        Some(DocumentPlace::Paths {
+            addr: self.address(place, "addr", document.addr.as_ref())?,
+            auth: self.auth_needed(place, document.auth.as_ref())?,
+            tls: self.tls(place, document.tls.as_ref()),
+            namespace: self.optional(place, "namespace", document.namespace.as_ref()),
+            mount: self.optional(place, "mount", Some(mount))?,
+            field: field?,
+            set,
         })
     }
 

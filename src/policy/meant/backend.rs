@@ -23,22 +23,8 @@ pub enum Backend {
     },
     /// Versions inside a JSON, TOML or YAML document, or on one path each.
     Document {
-        /// The file that holds them.
-        file: Option<String>,
-        /// The path of a secrets server that holds them, and how to reach that.
-        path: Option<String>,
-        /// The secrets server.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        addr: Option<String>,
-        /// How to log in there.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        auth: Option<Auth>,
-        /// How to reach it over TLS.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        tls: Option<Tls>,
-        /// The dotted path to the value inside each document.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        field: Option<String>,
+        /// Where they lie.
+        place: DocumentPlace,
         /// How a value stands for the key's bytes.
         #[serde(rename = "as")]
         codings: Vec<Coding>,
@@ -105,6 +91,31 @@ pub enum Backend {
     },
 }
 
+/// Where the versions of a document lie.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DocumentPlace {
+    /// In a table of one file.
+    File(String),
+    /// In a document each, in a KV engine of version 2.
+    Paths {
+        /// The server.
+        addr: String,
+        /// How to log in.
+        auth: Auth,
+        /// How to reach it over TLS.
+        tls: Option<Tls>,
+        /// The namespace.
+        namespace: Option<String>,
+        /// The engine's mount.
+        mount: String,
+        /// The dotted path to the value inside each document.
+        field: String,
+        /// Further texts in a new version's document, by their dotted paths.
+        set: BTreeMap<String, Template>,
+    },
+}
+
 /// A field that holds a set of versions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -129,6 +140,15 @@ impl Backend {
             Backend::OpenbaoTransit { .. } => "openbao-transit",
             Backend::AzureKeyVault { .. } => "azure-key-vault",
             Backend::Pkcs11 { .. } => "pkcs11",
+        }
+    }
+
+    /// The kind whose adapter's build can reach it.
+    #[must_use]
+    pub const fn reached_as(&self) -> &'static str {
+        match self {
+            Backend::Document { place: DocumentPlace::Paths { .. }, .. } => "openbao-kv",
+            other => other.kind(),
         }
     }
 }

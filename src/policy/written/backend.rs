@@ -44,18 +44,24 @@ pub(crate) struct File {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Document {
-    /// The file that holds the versions; instead of `path`.
+    /// The file that holds the versions; instead of `mount`.
     pub(crate) file: Option<Text>,
-    /// The path on a secrets server under which each version has its own document; instead of `file`.
-    pub(crate) path: Option<Text>,
-    /// The secrets server, where there is a `path`.
+    /// The mount of a KV engine of version 2 on a secrets server, OpenBao or Vault; instead of `file`. Each version has a
+    /// document of its own there, below the key's `at`, named by its id.
+    pub(crate) mount: Option<Text>,
+    /// The secrets server, where there is a `mount`.
     pub(crate) addr: Option<Text>,
     /// How to log in there.
     pub(crate) auth: Option<Auth>,
     /// How to reach it over TLS.
     pub(crate) tls: Option<Tls>,
-    /// The dotted path to the value inside each document.
+    /// The namespace there.
+    pub(crate) namespace: Option<Text>,
+    /// The dotted path to the value inside each document there.
     pub(crate) field: Option<Text>,
+    /// Further texts in the document of a new version, by their dotted paths: `{{ id }}`, `{{ n }}` and `{{ sha256 }}` are its own.
+    #[serde(default)]
+    pub(crate) set: Table<Text>,
     /// How a value stands for the key's bytes, outermost first.
     #[serde(rename = "as")]
     #[schemars(extend("default" = "raw"))]
