@@ -17,10 +17,11 @@ use std::fs;
 use std::path::Path;
 
 /// The policies of `policies/`.
-pub(crate) const SAMPLES: [&str; 9] = [
+pub(crate) const SAMPLES: [&str; 10] = [
     "certautopilot",
     "certautopilot-hsm",
     "nico",
+    "nico-openbao",
     "nico-postgres",
     "notelett",
     "nvcf",

@@ -143,9 +143,17 @@ fn data_for_programs() {
 
 #[test]
 fn no_template_is_broken_by_any_sample() {
-    for name in
-        ["quickstart", "nvcf", "nico", "nico-postgres", "notelett", "certautopilot", "certautopilot-hsm", "uptrakit"]
-    {
+    for name in [
+        "quickstart",
+        "nvcf",
+        "nico",
+        "nico-openbao",
+        "nico-postgres",
+        "notelett",
+        "certautopilot",
+        "certautopilot-hsm",
+        "uptrakit",
+    ] {
         let document = document(name);
         for text in [plan::text(&document, Paper::default()), plan::markdown(&document), plan::json(&document)] {
             assert!(!text.contains("a bug of keyrota"), "{name}: {text}");
