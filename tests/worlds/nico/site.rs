@@ -118,14 +118,16 @@ impl Site {
 
     /// Applies until nothing holds it back any more; gates are waited for by being asked again.
     pub(crate) fn finish(&self, words: &[&str]) -> Said {
-        for _ in 0..60 {
+        let mut last = String::new();
+        for _ in 0..120 {
             let said = self.stage.run(&[&["apply", "--exit-code"], words].concat());
-            match said.code {
-                Some(3) => std::thread::sleep(std::time::Duration::from_millis(700)),
-                _ => return said,
+            if said.code != Some(3) {
+                return said;
             }
+            last = said.out + &said.err;
+            std::thread::sleep(std::time::Duration::from_millis(700));
         }
-        panic!("it waits for ever");
+        panic!("it waits for ever: {last}");
     }
 
     pub(crate) fn finished(&self, words: &[&str]) -> String {
