@@ -116,8 +116,10 @@ fn world(backend: &Backend) -> [&str; 4] {
     match backend {
         Backend::File { .. } => ["file", "", "", ""],
         Backend::Document { place: DocumentPlace::File(file), .. } => ["document", file, "", ""],
-        Backend::Document { place: DocumentPlace::Paths { addr, namespace, mount, .. }, .. }
-        | Backend::OpenbaoKv { addr, namespace, mount, .. } => {
+        Backend::Document { place: DocumentPlace::Paths(paths), .. } => {
+            ["kv", &paths.addr, paths.namespace.as_deref().unwrap_or_default(), &paths.mount]
+        }
+        Backend::OpenbaoKv { addr, namespace, mount, .. } => {
             ["kv", addr, namespace.as_deref().unwrap_or_default(), mount]
         }
         Backend::OpenbaoTransit { addr, namespace, mount, .. } => {

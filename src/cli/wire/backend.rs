@@ -39,16 +39,11 @@ pub(super) fn backend(
             Some(Box::new(document.map_err(|why| Fault::ask_operator(format!("use backend `{name}`"), why))?))
         }
         #[cfg(feature = "openbao")]
-        Meant::Document {
-            place: DocumentPlace::Paths { addr, auth, tls, namespace, mount, field, set },
-            codings,
-            id,
-            current,
-        } => {
+        Meant::Document { place: DocumentPlace::Paths(at), codings, id, current } => {
             let shown = format!("backend `{name}`");
             let secrets = Arc::clone(secrets);
-            let client = Client::new(&shown, addr, namespace.as_deref(), tls.as_ref(), auth, secrets)?;
-            let paths = Paths::new(name.as_str(), client, mount, field, set);
+            let client = Client::new(&shown, &at.addr, at.namespace.as_deref(), at.tls.as_ref(), &at.auth, secrets)?;
+            let paths = Paths::new(name.as_str(), client, &at.mount, &at.field, &at.set);
             let document = Document::paths(folder, paths, codings, id, current.as_ref());
             Some(Box::new(document.map_err(|why| Fault::ask_operator(format!("use {shown}"), why))?))
         }

@@ -8,6 +8,7 @@ use crate::policy::meant::AuthValue;
 use crate::policy::meant::Backend;
 use crate::policy::meant::Pointer;
 use crate::policy::meant::Tls;
+use crate::policy::meant::backend::DocumentPaths;
 use crate::policy::meant::backend::DocumentPlace;
 use crate::policy::meant::backend::KeySet;
 use crate::policy::place::Place;
@@ -112,7 +113,7 @@ impl<'a> Reader<'a> {
                 Ok(parts) => taken.push(parts),
             }
         }
-        Some(DocumentPlace::Paths {
+        let paths = DocumentPaths {
             addr: self.address(place, "addr", document.addr.as_ref())?,
             auth: self.auth_needed(place, document.auth.as_ref())?,
             tls: self.tls(place, document.tls.as_ref()),
@@ -120,7 +121,8 @@ impl<'a> Reader<'a> {
             mount: self.optional(place, "mount", Some(mount))?,
             field: field?,
             set,
-        })
+        };
+        Some(DocumentPlace::Paths(Box::new(paths)))
     }
 
     fn openbao_kv(&self, place: &Place<'_>, kv: &written::OpenbaoKv) -> Option<Backend> {

@@ -98,22 +98,27 @@ pub enum DocumentPlace {
     /// In a table of one file.
     File(String),
     /// In a document each, in a KV engine of version 2.
-    Paths {
-        /// The server.
-        addr: String,
-        /// How to log in.
-        auth: Auth,
-        /// How to reach it over TLS.
-        tls: Option<Tls>,
-        /// The namespace.
-        namespace: Option<String>,
-        /// The engine's mount.
-        mount: String,
-        /// The dotted path to the value inside each document.
-        field: String,
-        /// Further texts in a new version's document, by their dotted paths.
-        set: BTreeMap<String, Template>,
-    },
+    Paths(Box<DocumentPaths>),
+}
+
+/// Documents in a KV engine of version 2.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DocumentPaths {
+    /// The server.
+    pub addr: String,
+    /// How to log in.
+    pub auth: Auth,
+    /// How to reach it over TLS.
+    pub tls: Option<Tls>,
+    /// The namespace.
+    pub namespace: Option<String>,
+    /// The engine's mount.
+    pub mount: String,
+    /// The dotted path to the value inside each document.
+    pub field: String,
+    /// Further texts in a new version's document, by their dotted paths.
+    pub set: BTreeMap<String, Template>,
 }
 
 /// A field that holds a set of versions.
@@ -147,7 +152,7 @@ impl Backend {
     #[must_use]
     pub const fn reached_as(&self) -> &'static str {
         match self {
-            Backend::Document { place: DocumentPlace::Paths { .. }, .. } => "openbao-kv",
+            Backend::Document { place: DocumentPlace::Paths(_), .. } => "openbao-kv",
             other => other.kind(),
         }
     }
