@@ -86,6 +86,7 @@ struct Turn {
 
 /// What is left of one run.
 struct Left<R> {
+    begun: Instant,
     cut: Vec<Range<usize>>,
     answers: Vec<Option<R>>,
     failed: Option<Fault>,
@@ -122,6 +123,7 @@ impl Gauge {
         ask: impl Fn(Range<usize>) -> Result<Went<R>, Push> + Sync,
     ) -> Result<Vec<R>, Fault> {
         let left = Mutex::new(Left {
+            begun: Instant::now(),
             cut: if count == 0 { Vec::new() } else { std::iter::once(0..count).collect() },
             answers: (0..count).map(|_| None).collect(),
             failed: None,
@@ -194,6 +196,11 @@ impl Gauge {
             let now = Instant::now();
             let mut all = held(left);
             if all.failed.is_some() || all.cut.is_empty() {
+                return None;
+            }
+            // What one of them has waited for in vain, the others need not wait for once more.
+            if let Some(fault) = state.given_up(all.begun) {
+                all.failed = Some(fault);
                 return None;
             }
             let wait = match state.may_ask(now, &self.limits) {

@@ -17,6 +17,7 @@ use crate::http::call::Broken;
 use crate::http::call::Call;
 use crate::http::call::Caller;
 use crate::http::call::Kind;
+use crate::http::call::Limit;
 use crate::openbao::token::Tokens;
 use crate::policy::meant::Auth;
 use crate::policy::meant::Tls;
@@ -69,8 +70,16 @@ pub struct Ask<'a> {
 pub struct Answer {
     /// The status.
     pub status: u16,
+    /// What came along about a limit on requests.
+    pub limit: Option<Limit>,
     /// The body, whole.
     pub body: Secret,
+}
+
+impl From<Heard> for Answer {
+    fn from(heard: Heard) -> Self {
+        Self { status: heard.status, limit: heard.limit, body: heard.body }
+    }
 }
 
 /// A client of one server, for as many threads as like to ask. Nothing is asked and no secret read before the first question.

@@ -36,6 +36,7 @@ pub(super) struct State {
     pushes: u32,
     pushed_at: Option<Instant>,
     first_push: Option<Instant>,
+    given_up: Option<(Instant, Fault)>,
     since_push: u32,
     quota: Option<Quota>,
     next_slot: Option<Instant>,
@@ -64,6 +65,11 @@ impl State {
 
     fn size(&mut self, kind: &'static str, limits: &Limits) -> &mut Size {
         self.sizes.entry(kind).or_insert_with(|| Size::new(limits))
+    }
+
+    /// Why everybody who had begun by then gives up, where somebody's patience has ended since.
+    pub(super) fn given_up(&self, begun: Instant) -> Option<Fault> {
+        self.given_up.as_ref().filter(|(at, _)| begun <= *at).map(|(_, fault)| fault.clone())
     }
 
     /// How many requests are made at once.
@@ -199,6 +205,7 @@ impl State {
         let until = self.not_before.unwrap_or(now);
         if until.saturating_duration_since(first) > limits.patience {
             (self.first_push, self.not_before) = (None, None);
+            self.given_up = Some((now, fault.clone()));
             return Err(fault);
         }
         Ok(())

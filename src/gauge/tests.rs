@@ -169,6 +169,28 @@ fn how_long_to_wait_is_obeyed_and_patience_ends() {
 }
 
 #[test]
+fn patience_ends_once_for_all_who_wait() {
+    let gauge = Gauge::new(Limits { patience: Duration::from_millis(300), ..limits() });
+    let (ended, after) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let gone = |_: Range<usize>| {
+        after.fetch_add(ended.load(Ordering::SeqCst), Ordering::SeqCst);
+        Err::<Went<usize>, _>(Push::Lost(fault("connection refused")))
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..7 {
+            scope.spawn(|| {
+                gauge.run("a", 10, gone).unwrap_err();
+                ended.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+    });
+    // None, but for one that was about to ask just then; not a whole patience for each of them.
+    assert!(after.load(Ordering::SeqCst) <= 14);
+    assert!(gauge.run("a", 10, gone).is_err(), "who comes later tries anew");
+    assert_eq!(gauge.run("a", 10, went).unwrap().len(), 10);
+}
+
+#[test]
 fn a_share_of_a_quota_is_never_exceeded() {
     let gauge = Gauge::new(Limits { share: Some(50), values_max: 2, ..limits() });
     let per = Duration::from_millis(200);

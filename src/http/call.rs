@@ -13,6 +13,7 @@ use std::time::Duration;
 use ureq::Agent;
 use ureq::Error;
 use ureq::RequestExt;
+use ureq::http::HeaderName;
 use ureq::http::HeaderValue;
 use ureq::http::Request;
 use ureq::http::Response;
@@ -57,8 +58,21 @@ pub struct Answer {
     pub retry_after: Option<u64>,
     /// Where a redirect leads.
     pub location: Option<String>,
+    /// What it tells of a limit on requests.
+    pub limit: Option<Limit>,
     /// All that it says.
     pub body: Secret,
+}
+
+/// A limit on requests, as answers tell it (`X-Ratelimit-..`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// So many requests are let through until it begins anew.
+    pub requests: u64,
+    /// So many of them are left.
+    pub left: u64,
+    /// The seconds until it begins anew.
+    pub seconds: u64,
 }
 
 /// Why no answer came.
@@ -144,6 +158,9 @@ fn read(response: Response<ureq::Body>, most: usize) -> Result<Answer, Error> {
     let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let retry_after = text(RETRY_AFTER).and_then(|seconds| seconds.trim().parse().ok());
     let location = text(ureq::http::header::LOCATION);
+    let number = |name: &'static str| text(HeaderName::from_static(name)).and_then(|number| number.trim().parse().ok());
+    let limit = number("x-ratelimit-limit").zip(number("x-ratelimit-remaining")).zip(number("x-ratelimit-reset"));
+    let limit = limit.map(|((requests, left), seconds)| Limit { requests, left, seconds });
     let expected = response.body().content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     let mut reader = response.into_body().into_reader();
     // Pieces that are wiped, so that growing leaves no copy behind.
@@ -172,7 +189,7 @@ fn read(response: Response<ureq::Body>, most: usize) -> Result<Answer, Error> {
     }
     let mut whole = Vec::with_capacity(total);
     pieces.iter().for_each(|piece| piece.lend(|bytes| whole.extend_from_slice(bytes)));
-    Ok(Answer { status, retry_after, location, body: Secret::from_vec(whole) })
+    Ok(Answer { status, retry_after, location, limit, body: Secret::from_vec(whole) })
 }
 
 fn broken(error: &Error) -> Broken {

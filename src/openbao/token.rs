@@ -132,10 +132,10 @@ fn judged(client: &Inner, ask: &Ask<'_>, login: &Login, heard: Heard) -> Result<
     let namespace_gone = heard.status == 404 && trouble::said(&heard.body).contains("namespace not found");
     match heard.status {
         404 if namespace_gone => {
-            let answer = Answer { status: heard.status, body: heard.body };
+            let answer = Answer::from(heard);
             Err(trouble::unexpected(client, ask.doing, ask.path, &answer))
         }
-        200..=299 | 400 | 404 => Ok(Answer { status: heard.status, body: heard.body }),
+        200..=299 | 400 | 404 => Ok(Answer::from(heard)),
         403 => Err(trouble::forbidden(client, ask, &login.shown())),
         _ => Err(trouble::fault(client, ask, &heard)),
     }
@@ -189,7 +189,7 @@ fn given(client: &Inner, doing: &str, token: Secret) -> Result<Held, Fault> {
     let mut held = Held { token, ends: None, lease: Duration::ZERO, renewable: false, ours: false };
     match heard.status {
         200..=299 => {
-            let answer = Answer { status: heard.status, body: heard.body };
+            let answer = Answer::from(heard);
             let lookup = answer.json::<LookedUp>(doing)?.data;
             // A token that never ends says 0.
             if lookup.ttl > 0 {
@@ -200,7 +200,7 @@ fn given(client: &Inner, doing: &str, token: Secret) -> Result<Held, Fault> {
             Ok(held)
         }
         400 | 403 => Ok(held),
-        404 => Err(trouble::unexpected(client, doing, LOOKUP, &Answer { status: heard.status, body: heard.body })),
+        404 => Err(trouble::unexpected(client, doing, LOOKUP, &Answer::from(heard))),
         _ => {
             let ask =
                 Ask { doing, right: Right::Read, method: "GET", path: LOOKUP, body: None, again: true, patient: true };
@@ -234,12 +234,12 @@ fn log_in(client: &Inner, doing: &str, login: &Login) -> Result<Held, Fault> {
     match heard.status {
         200..=299 => {}
         404 => {
-            return Err(trouble::unexpected(client, doing, &path, &Answer { status: heard.status, body: heard.body }));
+            return Err(trouble::unexpected(client, doing, &path, &Answer::from(heard)));
         }
         400..=403 => return Err(trouble::refused_login(client, doing, &login.shown(), &heard.body)),
         _ => return Err(trouble::fault(client, &ask, &heard)),
     }
-    let answer = Answer { status: heard.status, body: heard.body };
+    let answer = Answer::from(heard);
     let mut granted = answer.json::<LoggedIn>(doing)?.auth;
     let token = Secret::from_vec(std::mem::take(&mut granted.client_token).into_bytes());
     if token.is_empty() {
@@ -258,7 +258,7 @@ pub(super) fn renew(client: &Inner, held: &Held) -> Result<Option<Held>, Fault> 
     if !(200..300).contains(&heard.status) {
         return Ok(None);
     }
-    let answer = Answer { status: heard.status, body: heard.body };
+    let answer = Answer::from(heard);
     let granted = answer.json::<LoggedIn>(&doing)?.auth;
     let lease = Duration::from_secs(granted.lease_duration);
     let ends = begun.checked_add(lease);

@@ -154,8 +154,11 @@ pub(super) fn fault(client: &Inner, ask: &Ask<'_>, heard: &Heard) -> Fault {
         }
         307 | 308 | 301 | 302 | 303 | 472 | 473 => standby(client, ask, heard),
         500.. if said.contains("standby") || said.contains("not active") => standby(client, ask, heard),
-        500.. => Fault::retry(ask.doing, why("the server failed"))
-            .hint("look at its log and its health (`bao status`), then run this again"),
+        500.. => {
+            let fault = Fault::retry(ask.doing, why("the server failed"))
+                .hint("look at its log and its health (`bao status`), then run this again");
+            heard.retry_after.filter(|seconds| *seconds > 0).into_iter().fold(fault, Fault::after)
+        }
         405 => Fault::ask_operator(ask.doing, why("this is not supported there"))
             .hint("is the engine at `mount` of the kind that the policy names?"),
         413 => Fault::ask_operator(ask.doing, why("the question is too large for it")),

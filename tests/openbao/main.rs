@@ -18,6 +18,7 @@ mod login;
 mod page;
 mod paths;
 mod proxy;
+mod pushing;
 mod races;
 mod scene;
 mod second;

@@ -28,9 +28,9 @@ use crate::scene::states;
 use crate::server::Server;
 
 /// A server in front of which something happens once, right before our first write.
-fn once(server: &Server, happens: impl Fn() -> Fate + Send + 'static) -> Server {
+fn once(server: &Server, happens: impl Fn() -> Fate + Send + Sync + 'static) -> Server {
     let happened = AtomicBool::new(false);
-    before(server, move |question| {
+    before(server, move |question: &str| {
         let ours = question.starts_with("PUT ") && question.contains("/kv/data/");
         if ours && !happened.swap(true, Ordering::SeqCst) { happens() } else { Fate::Through }
     })
