@@ -12,6 +12,10 @@
     reason = "a benchmark may stop at the first surprise, and makes its world itself"
 )]
 
+#[path = "common/figures.rs"]
+mod figures;
+#[path = "common/notes.rs"]
+mod notes;
 #[path = "postgres/others.rs"]
 mod others;
 #[path = "postgres/world.rs"]
@@ -22,6 +26,7 @@ use std::process::Command;
 use std::time::Duration;
 use std::time::Instant;
 
+use figures::median;
 use world::Table;
 use world::client;
 
@@ -54,11 +59,6 @@ fn ours() -> (Duration, Vec<u64>) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8(output.stdout).unwrap();
     (took, said.split_whitespace().map(|word| word.parse().unwrap()).collect())
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all[all.len() / 2]
 }
 
 /// Log and growth, in MB per million rows.

@@ -12,6 +12,11 @@
     reason = "a benchmark may stop at the first surprise, and makes its world itself"
 )]
 
+#[path = "common/figures.rs"]
+mod figures;
+#[path = "common/notes.rs"]
+mod notes;
+
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
@@ -22,19 +27,18 @@ use aes_gcm::Aes256Gcm;
 use aes_gcm::KeyInit;
 use aes_gcm::aead::Aead;
 use aes_gcm::aead::Payload;
-use keyrota::disk;
+use figures::median;
+use figures::peak_kib;
 use keyrota::executor::rewrap;
-use keyrota::executor::rewrap::Flow;
 use keyrota::executor::rewrap::Job;
-use keyrota::executor::rewrap::Progress;
 use keyrota::executor::rewrap::Ring;
 use keyrota::executor::rewrap::Watch;
-use keyrota::fault::Fault;
 use keyrota::model::VersionId;
 use keyrota::port::store::Block;
 use keyrota::port::store::Versions;
 use keyrota::secret::Secret;
 use keyrota::store::sqlite::Sqlite;
+use notes::Notes;
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -64,29 +68,13 @@ fn job() -> (Job, Ring) {
     (job, ring)
 }
 
-/// A line a chunk, synced, as the journal does it.
-struct Notes(disk::Appender, Duration);
-
-impl Watch for Notes {
-    fn chunk(&mut self, progress: &Progress<'_>) -> Result<Flow, Fault> {
-        self.1 = self.1.max(progress.locked);
-        let line = json!({ "event": "moved", "block": progress.block, "round": progress.round, "row": progress.row,
-                           "moved": progress.moved, "so_far": progress.moved_so_far, "rate": progress.rate() });
-        self.0.append(format!("{line}\n").as_bytes())?;
-        self.0.sync()?;
-        Ok(Flow::Go)
-    }
-}
-
 fn child(path: &Path) {
     let (job, ring) = job();
     let journal = path.with_extension("journal");
-    let mut notes = Notes(disk::Appender::open(&journal, disk::PRIVATE_FILE).unwrap(), Duration::ZERO);
+    let mut notes = Notes::new(&journal, None);
     let outcome = rewrap::run(&Sqlite::new(path), &job, &ring, &mut notes).unwrap();
     assert!(outcome.last.is_clean());
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
-    println!("{} {} {}", outcome.moved, peak.trim().trim_end_matches(" kB"), notes.1.as_micros());
+    println!("{} {} {}", outcome.moved, peak_kib(), notes.locked.as_micros());
 }
 
 fn fill(path: &Path, rows: u32) {
@@ -124,11 +112,6 @@ fn timed(command: &mut Command) -> (Duration, String) {
     let took = began.elapsed();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     (took, String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all[all.len() / 2]
 }
 
 fn main() {

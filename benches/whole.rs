@@ -12,6 +12,10 @@
     reason = "a benchmark may stop at the first surprise, and makes its world itself"
 )]
 
+#[allow(dead_code, reason = "other benches use the rest")]
+#[path = "common/figures.rs"]
+mod figures;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +25,7 @@ use aes_gcm::Aes256Gcm;
 use aes_gcm::KeyInit;
 use aes_gcm::aead::Aead;
 use aes_gcm::aead::Payload;
+use figures::median;
 use keyrota::executor::rewrap;
 use keyrota::executor::rewrap::Job;
 use keyrota::executor::rewrap::Ring;
@@ -105,11 +110,6 @@ fn timed(act: impl FnOnce()) -> Duration {
     let began = Instant::now();
     act();
     began.elapsed()
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all[all.len() / 2]
 }
 
 fn main() {

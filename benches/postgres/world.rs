@@ -9,12 +9,8 @@ use aes_gcm::Aes256Gcm;
 use aes_gcm::KeyInit;
 use aes_gcm::aead::Aead;
 use aes_gcm::aead::Payload;
-use keyrota::disk;
-use keyrota::executor::pace::Pacer;
 use keyrota::executor::rewrap;
-use keyrota::executor::rewrap::Flow;
 use keyrota::executor::rewrap::Job;
-use keyrota::executor::rewrap::Progress;
 use keyrota::executor::rewrap::Ring;
 use keyrota::executor::rewrap::Watch;
 use keyrota::fault::Fault;
@@ -24,7 +20,6 @@ use keyrota::policy::meant::store::Pace;
 use keyrota::port::probe::Secrets;
 use keyrota::port::store::Block;
 use keyrota::port::store::Versions;
-use keyrota::probe::clock::Machine;
 use keyrota::secret::Secret;
 use keyrota::secret::Source;
 use keyrota::store::postgres::Login;
@@ -32,6 +27,9 @@ use keyrota::store::postgres::Postgres;
 use postgres::Client;
 use postgres::NoTls;
 use serde_json::json;
+
+use crate::figures::peak_kib;
+use crate::notes::Notes;
 
 fn base() -> String {
     std::env::var("KEYROTA_TEST_POSTGRES").unwrap_or_else(|_| panic!("run this as `tests/services.sh cargo bench ..`"))
@@ -74,39 +72,15 @@ fn store() -> Postgres {
     Postgres::new("app", Login { url: Address::Plain(base()), tls: None, secrets: Arc::new(Unasked) })
 }
 
-/// A line a chunk, synced, as the journal does it; then the rest that the pace asks for.
-struct Notes {
-    journal: disk::Appender,
-    locked: Duration,
-    pacer: Pacer,
-    clock: Machine,
-}
-
-impl Watch for Notes {
-    fn chunk(&mut self, progress: &Progress<'_>) -> Result<Flow, Fault> {
-        self.locked = self.locked.max(progress.locked);
-        let line = json!({ "event": "moved", "block": progress.block, "round": progress.round, "row": progress.row,
-                           "moved": progress.moved, "so_far": progress.moved_so_far, "rate": progress.rate() });
-        self.journal.append(format!("{line}\n").as_bytes())?;
-        self.journal.sync()?;
-        self.pacer.keep(progress.moved, &self.clock);
-        Ok(Flow::Go)
-    }
-}
-
 /// The whole step, in a process of its own. Says how many rows it moved, its peak of memory in KiB, and its longest lock.
 pub(crate) fn child(polite: bool) {
     let (job, ring) = job();
     let (job, pace) = if polite { (job.gently(), Some(Pace::Polite)) } else { (job, None) };
     let folder = tempfile::tempdir().unwrap();
-    let journal = disk::Appender::open(&folder.path().join("journal"), disk::PRIVATE_FILE).unwrap();
-    let clock = Machine::default();
-    let mut notes = Notes { journal, locked: Duration::ZERO, pacer: Pacer::new(pace, &clock), clock };
+    let mut notes = Notes::new(&folder.path().join("journal"), pace);
     let outcome = rewrap::run(&store(), &job, &ring, &mut notes).unwrap();
     assert!(outcome.last.is_clean());
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
-    println!("{} {} {}", outcome.moved, peak.trim().trim_end_matches(" kB"), notes.locked.as_micros());
+    println!("{} {} {}", outcome.moved, peak_kib(), notes.locked.as_micros());
 }
 
 /// Panics where a value does not open under the new version.

@@ -25,6 +25,8 @@ fn what_the_login_may_not_is_named_before_the_first_act() {
     site.plan(&["--key", KEY]);
     let lacks = "path \"transit/keys/records\" { capabilities = [\"read\"] }\n\
                  path \"transit/decrypt/records\" { capabilities = [\"update\"] }";
+    site.bao.policy("rotator", lacks.lines().next().unwrap());
+    site.plan(&["--key", KEY]);
     site.bao.policy("rotator", lacks);
     let wanted = [
         "may not: \"update\" on `transit/keys/records/rotate`",
