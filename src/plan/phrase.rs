@@ -43,7 +43,7 @@ pub fn title(part: &Part) -> String {
             };
             if *again { "look again whether all is well".into() } else { format!("look whether all is well {moment}") }
         }
-        Part::Open { service: true } => "ask the service whether it opens what the old version sealed".into(),
+        Part::Open { service: true } => "let the service count what the old version sealed".into(),
         Part::Open { service: false } => "open what the old version sealed".into(),
         Part::Keep => "keep pre-images of what will change".into(),
         Part::Add => "make the new version".into(),

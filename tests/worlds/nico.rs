@@ -3,11 +3,12 @@
 
 #[path = "../support/canary.rs"]
 mod canary;
+mod end;
 mod paths;
 mod site;
+mod wrong;
 
 use serde_json::json;
-use site::KEY;
 use site::Site;
 use std::fs;
 
@@ -113,40 +114,4 @@ fn a_pointer_that_was_moved_by_hand_ends_in_a_rewrap_only_plan_and_back_again() 
     site.finished(&["plan.json"]);
     assert_eq!(site.check(&["--was", "was.json"])["under"], json!({ "kv1": 72 }));
     assert!(site.read("site/secrets.json").contains("\"kv2\""));
-}
-
-#[test]
-fn it_rotates_however_often_it_is_killed() {
-    let site = Site::new();
-    site.policy("nico.toml", &[]);
-    let (config, secrets) = (site.read("site/carbide.toml"), site.read("site/secrets.json"));
-    site.stage.done(&["validate"]);
-    let status = site.stage.run(&["status"]);
-    assert!(status.out.contains(KEY), "{}", status.out);
-    let drawn = site.plan(&[]);
-    assert!(drawn.contains("safe: proved") && drawn.contains("let the service move its values"), "{drawn}");
-    let kills = site.finish_killed_at_every_line("plan.json");
-    assert!(kills >= 6, "{kills}");
-    // Every value is under the new key, and every other byte of pointer and secrets is as it was.
-    let seen = site.check(&[]);
-    assert_eq!(seen["bad"], json!([]));
-    assert_eq!(seen["under"].as_object().unwrap().keys().collect::<Vec<_>>(), ["kv2"]);
-    assert_eq!(site.read("site/carbide.toml"), config.replace("\"kv1\"", "\"kv2\""));
-    let now = site.read("site/secrets.json");
-    for line in secrets.lines().filter(|line| !line.contains("kv1")) {
-        assert!(now.contains(line), "`{line}` is gone from {now}");
-    }
-    assert!(now.contains("\"kv1\"") && now.contains("\"kv2\""));
-    let verified = site.stage.done(&["verify"]);
-    assert!(verified.contains("Services name no failure: 44 values"), "{verified}");
-    let report = site.stage.done(&["report"]);
-    assert!(report.contains("kv2") && report.contains("44"), "{report}");
-    let why = site.stage.run(&["why", "nico/machine-identity@kv1"]);
-    assert!(why.out.contains("kv1"), "{}", why.out);
-    let shown = site.stage.done(&["journal", "show"]);
-    assert!(shown.contains("asked the service of `tenant-identity`"), "{shown}");
-    // Its end is a plan of its own.
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    let destroy = site.plan(&["--destroy"]);
-    assert!(destroy.contains("kv1"), "{destroy}");
 }

@@ -152,6 +152,28 @@ impl Stage {
         }
     }
 
+    /// Kills the program after its first line, then after its second, and so on until a step is done; then it begins with the
+    /// first again. So each step dies after every line that it writes. It must come to its end. How often it was killed.
+    pub(crate) fn killed_at_every_line(&self, words: &[&str]) -> usize {
+        let journal = || fs::read_to_string(self.at().join(".keyrota/journal.jsonl")).unwrap_or_default();
+        let done = || journal().matches("\"event\":\"done\"").count();
+        let (mut kills, mut lines, mut before) = (0, 1, done());
+        loop {
+            match self.killed_after(words, lines) {
+                None => kills += 1,
+                Some(said) if said.was_finished() || said.code == Some(0) => {
+                    assert!(done() > 0, "no step is done: is that what a line says?");
+                    return kills;
+                }
+                Some(said) => panic!("after {kills} kills: {said:?}"),
+            }
+            let now = done();
+            lines = if now > before { 1 } else { lines + 1 };
+            before = now;
+            assert!(kills < 400, "it does not get on");
+        }
+    }
+
     /// Runs the program, which must end well.
     pub(crate) fn done(&self, words: &[&str]) -> String {
         let said = self.run(words);

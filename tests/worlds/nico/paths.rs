@@ -65,7 +65,7 @@ fn keys_on_a_path_each_are_turned_however_often_it_is_killed() {
     assert!(online.contains(KEY), "{online}");
     let drawn = site.plan(&[]);
     assert!(drawn.contains("safe: proved"), "{drawn}");
-    let kills = site.finish_killed_at_every_line("plan.json");
+    let kills = site.stage.killed_at_every_line(&["apply", "plan.json", "--wait"]);
     assert!(kills >= 6, "{kills}");
     let seen = check(&site, &bao);
     assert_eq!((&seen["bad"], &seen["under"]), (&json!([]), &json!({ "kv2": 72 })));

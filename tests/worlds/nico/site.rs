@@ -17,6 +17,7 @@ const MEMBERS: [&str; 2] = ["nico-api-0", "nico-api-1"];
 pub(crate) struct Site {
     pub(crate) stage: Stage,
     actors: Vec<Actor>,
+    tenants: Option<Actor>,
     pub(crate) front: u16,
     pub(crate) ports: [u16; 2],
 }
@@ -56,7 +57,7 @@ impl Site {
             "[commands]\nallow = [\"site/refresh-credentials\", \"site/restart\", \"site/healthy\", \"grep\"]\n";
         stage.write("keyrota.toml", allow);
         stage.set("NICO_SERVER", &server("KEYROTA_TEST_POSTGRES"));
-        let mut site = Self { stage, actors: Vec::new(), front: port(), ports: [port(), port()] };
+        let mut site = Self { stage, actors: Vec::new(), tenants: None, front: port(), ports: [port(), port()] };
         let own = site.script("build.py", &MEMBERS);
         // The project's folder and those with keys are the operator's alone.
         Command::new("chmod").args(["700", "site", "."]).current_dir(site.stage.at()).status().unwrap();
@@ -136,21 +137,50 @@ impl Site {
         said.out + &said.err
     }
 
-    /// Kills the program after the first line that it writes into the journal, then after the second of the next attempt, and so
-    /// on to the seventh: each step dies between its intent and its outcome, and so does each call of the service.
-    pub(crate) fn finish_killed_at_every_line(&self, plan: &str) -> usize {
-        let mut kills = 0;
-        loop {
-            match self.stage.killed_after(&["apply", plan, "--exit-code"], kills % 7 + 1) {
-                None => kills += 1,
-                Some(said) if said.was_finished() || said.code == Some(0) => return kills,
-                Some(said) => {
-                    assert_eq!(said.code, Some(3), "after {kills} kills: {said:?}");
-                    std::thread::sleep(std::time::Duration::from_millis(500));
-                }
-            }
-            assert!(kills < 200, "it does not get on");
+    /// Tenants come, and stay.
+    pub(crate) fn let_tenants_in(&mut self) {
+        let tenants = self.stage.start("tenants", "nico/tenants.py", &[&self.front.to_string()]);
+        tenants.until("served ");
+        self.tenants = Some(tenants);
+    }
+
+    /// No tenant was ever refused, none found anything else than it had left, and they are served still, by every instance.
+    pub(crate) fn no_tenant_was_stranded(&self) {
+        let log = || self.tenants.as_ref().unwrap().said();
+        let served =
+            || log().lines().filter_map(|line| line.strip_prefix("served ")?.parse().ok()).max().unwrap_or(0_u64);
+        let before = served();
+        until("tenants to be served", || served() > before + 40);
+        for word in ["FAILED", "CHANGED", "Traceback"] {
+            assert!(!log().contains(word), "{}", log());
         }
+        for actor in &self.actors {
+            assert!(!actor.said().contains("Traceback"), "{}", actor.said());
+        }
+    }
+
+    /// Where the keys of a document and its copies are.
+    pub(crate) fn held(&self, file: &str) -> Vec<String> {
+        let document: serde_json::Value = serde_json::from_str(&self.read(file)).unwrap();
+        document["machine_identity"]["encryption_keys"].as_object().unwrap().keys().cloned().collect()
+    }
+
+    /// The document and every instance's copy of it hold these keys, and every instance started with them.
+    pub(crate) fn all_hold(&self, keys: &[&str], current: &str) {
+        assert_eq!(self.held("site/secrets.json"), keys);
+        let listed = keys.iter().map(|key| format!("'{key}'")).collect::<Vec<_>>().join(", ");
+        for (place, member) in MEMBERS.iter().enumerate() {
+            assert_eq!(self.held(&format!("site/{member}/secrets.json")), keys, "{member}");
+            let said = self.actors[place].said();
+            let last = said.lines().rfind(|line| line.contains(" started with ")).unwrap();
+            assert_eq!(last, format!("{member} started with {current}, keys [{listed}]"));
+        }
+    }
+
+    /// Nothing more is to be done.
+    pub(crate) fn nothing_is_due(&self) {
+        let said = self.stage.run(&["plan", "--exit-code"]);
+        assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
     }
 
     /// The run that was opened last.
