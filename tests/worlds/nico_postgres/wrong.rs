@@ -12,14 +12,21 @@ use std::process::Command;
 #[test]
 fn the_instances_refuse_what_the_real_ones_refuse() {
     let world = World::new("refusals");
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worlds/python/nico/direct_refusals.py");
+    let said = python_says(&world, "direct_refusals.py", &[]);
+    assert_eq!(said.lines().filter(|line| line.starts_with("refused: ")).count(), 18, "{said}");
+    assert!(said.contains("all refused"), "{said}");
+}
+
+/// What a script says that must end well.
+fn python_says(world: &World, script: &str, words: &[&str]) -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/worlds/python/nico").join(script);
     let mut command = Command::new(python());
-    command.arg(script).current_dir(world.stage.at());
+    command.arg(script).args(words).current_dir(world.stage.at());
     world.stage.lend(&mut command);
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert_eq!(said.lines().filter(|line| line.starts_with("refused: ")).count(), 18, "{said}");
-    assert!(said.contains("all refused"), "{said}");
+    assert!(output.status.success(), "{said}");
+    said
 }
 
 fn says(world: &World, asked: &[&str], code: i32, words: &[&str]) {
@@ -74,10 +81,9 @@ fn each_ends_in_a_clear_word_and_changes_nothing() {
     world.stage.write("site/secrets.json", &secrets);
     check(&world.stage, &["rows", "kv1"]);
     // A row that does not open is named before the first act.
-    let spoil = "UPDATE tenant_identity_config SET encrypted_signing_key_2 = 'e30=' WHERE organization_id = 'org-123'";
     let kept = "SELECT encrypted_signing_key_2 FROM tenant_identity_config WHERE organization_id = 'org-123'";
     let kept: String = client.query_one(kept, &[]).unwrap().get(0);
-    client.batch_execute(spoil).unwrap();
+    python_says(&world, "plant.py", &["org-123", "encrypted_signing_key_2", "broken"]);
     says(&world, &drawn, 2, &["kv1"]);
     says(
         &world,
