@@ -135,6 +135,7 @@ fn meant_fleet() -> meant::Fleet {
         members: Members::Listed(vec![member("ctl-1"), member("ctl-2")]),
         learns: meant::fleet::Learns::Restart,
         writes: meant::fleet::Writes::Current,
+        counts: meant::fleet::Counts::Seen,
         follows: None,
         point: Some(Pointer {
             file: template("site/{{ member }}.toml"),

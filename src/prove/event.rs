@@ -329,7 +329,7 @@ pub fn start(world: &World, side: &Side, state: &mut State, at: usize, by_us: bo
     }
     learn(side, state, at);
     let all_know = world.kind != Kind::Back || all_know_old(world, state);
-    if side.has_fuse() && world.has_old && available_old(side, state, at) && all_know {
+    if side.counts_anew(world.kind) && world.has_old && available_old(side, state, at) && all_know {
         // It counts anew since when it has known the new version, and until then writes as before.
         state.take(at, WRITES_NEW);
     }

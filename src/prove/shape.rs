@@ -67,6 +67,10 @@ pub fn digest(world: &World) -> Digest {
             fleet.proof.is_some(),
             side.after,
         );
+        // Only where it is so: the digests of other plans stay as they were.
+        if side.has_fuse() && !side.counts_anew(world.kind) {
+            text.push_str(" made");
+        }
     }
     for step in world.steps() {
         let needs: Vec<usize> = step.needs.iter().map(|need| need.step).collect();

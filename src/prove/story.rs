@@ -2,11 +2,13 @@
 
 use crate::digest::Digest;
 use crate::model::Name;
+use crate::plan::Kind;
 use crate::plan::Proof;
 use crate::plan::phrase::named;
 use crate::plan::phrase::told;
 use crate::plan::step::Step;
 use crate::policy::meant::check::When;
+use crate::policy::meant::fleet::Counts;
 use crate::policy::meant::fleet::Learns;
 use crate::policy::meant::fleet::Writes;
 use crate::policy::meant::key::risk_name;
@@ -73,7 +75,22 @@ pub fn tell(world: &World, path: &[(State, Option<Action>)]) -> Violation {
             "`keyrota explain {code}`; where it can be borne, accept {code} for `{fleet}` by name in the policy"
         ),
     });
+    let hint = hint.or_else(|| counts_anew(world, path));
     Violation { key: world.key.clone(), breach, hazard, fleet, story, end, hint }
+}
+
+/// Where a member that restarted wrote as before: nobody knows when the last of them does so.
+fn counts_anew(world: &World, path: &[(State, Option<Action>)]) -> Option<String> {
+    let restarted = path.iter().find_map(|(_, action)| match action {
+        Some(Action::World(Event::Restart(at))) => world.side_of(*at).filter(|side| side.counts_anew(world.kind)),
+        _ => None,
+    });
+    let name = &restarted.filter(|_| world.kind != Kind::Back && world.has_old)?.name;
+    Some(format!(
+        "a member of `{name}` that restarts counts anew and writes as before until then, so no wait is long enough: where it counts \
+         from the hour that the version bears, say `counts = \"made\"` beside `newest_after`; where it does not, nothing that it \
+         seals can be moved and retired safely (`retire = \"never\"`, and a store of the type `unseen`)"
+    ))
 }
 
 /// The hazard that a policy may accept by name for this breach, and the fleet that it is accepted for.
@@ -313,7 +330,12 @@ fn assumptions(world: &World) -> Vec<String> {
         }
         if let Writes::NewestAfter(delay) = fleet.writes {
             all.push(format!("no member of `{name}` writes with a version sooner than {delay} after it appeared"));
-            all.push(format!("a member of `{name}` that restarts may count those {delay} anew"));
+            all.push(match fleet.counts {
+                Counts::Seen => format!("a member of `{name}` that restarts may count those {delay} anew"),
+                Counts::Made => format!(
+                    "members of `{name}` count those {delay} from when the version was made, also after a restart"
+                ),
+            });
         }
         if side.writes() && world.has_old {
             all.push(format!("a write of `{name}` lands within {}", fleet.in_flight));

@@ -11,6 +11,7 @@ use crate::plan::Waiting;
 use crate::plan::pass::reach;
 use crate::plan::step::Step;
 use crate::plan::step::Why;
+use crate::policy::meant::fleet::Counts;
 use crate::policy::meant::fleet::Learns;
 use crate::policy::meant::fleet::Writes;
 use crate::prove::world::Side;
@@ -61,7 +62,12 @@ impl Timing {
         let waits = waits.collect();
         let fuses = world.fleets.iter().map(|side| match side.fleet.writes {
             Writes::NewestAfter(delay) => {
-                let mut over = over(&all, delay, &reaching(world, side));
+                // Who counts from the making does not wait for what is brought later.
+                let from = match side.fleet.counts {
+                    Counts::Seen => reaching(world, side),
+                    Counts::Made => places(world, |part| matches!(part, Part::Add)),
+                };
+                let mut over = over(&all, delay, &from);
                 over.extend(rescued(world, delay));
                 // Whoever goes back makes newest what members have known for long.
                 if world.kind == Kind::Back { BTreeSet::new() } else { over }

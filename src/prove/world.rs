@@ -24,6 +24,7 @@ use crate::policy::meant::Fleet;
 use crate::policy::meant::Key;
 use crate::policy::meant::Store;
 use crate::policy::meant::check::When;
+use crate::policy::meant::fleet::Counts;
 use crate::policy::meant::fleet::Holds;
 use crate::policy::meant::fleet::Joins;
 use crate::policy::meant::fleet::Learns;
@@ -156,6 +157,13 @@ impl Side {
     #[must_use]
     pub fn has_fuse(&self) -> bool {
         matches!(self.fleet.writes, Writes::NewestAfter(_))
+    }
+
+    /// Whether a member that restarts counts anew, and writes as before until then.
+    #[must_use]
+    pub fn counts_anew(&self, kind: Kind) -> bool {
+        // Whoever goes back changes which version is the newest, not when it was made.
+        self.has_fuse() && (self.fleet.counts == Counts::Seen || kind == Kind::Back)
     }
 
     /// Whether a running member ever looks again.

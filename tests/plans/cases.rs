@@ -71,6 +71,37 @@ fn a_plan_that_hastens_is_read_back_as_it_was() {
     assert_ne!(keyrota::plan::Document::of(slow).intent(), document.intent());
 }
 
+/// Members that write by themselves and values that move: provable where a restart changes nothing, and nowhere else. Without its
+/// waits that plan is refused as any other.
+#[test]
+fn who_counts_anew_at_each_start_never_stops_for_certain() {
+    use keyrota::policy::meant::fleet::Counts;
+    let mut scene = scene::case("members-that-count-from-the-making");
+    assert!(keyrota::prove::check(scene.draw(None)).is_ok());
+    for rule in [keyrota::plan::rule::Code::R34, keyrota::plan::rule::Code::R35] {
+        assert!(keyrota::prove::check(scene.draw(Some(rule))).is_err(), "{rule:?}");
+    }
+    let mut hasty = scene.draw(None);
+    for step in &mut hasty.units[0].steps {
+        if matches!(step.part, keyrota::plan::Part::Wait { until: keyrota::plan::Waiting::Written { .. } }) {
+            step.gates = vec![keyrota::plan::Gate::After { by: keyrota::model::Span::seconds(60) }];
+        }
+    }
+    assert!(keyrota::prove::check(hasty).is_err(), "the wait until all write with it is too short");
+    // What is brought after the making comes at any time, and whoever counts from the making does not wait for it.
+    let mut brought = scene.clone();
+    let deliver =
+        scene::case("two-fleets-in-order").project.policies[0].fleets.values().next().unwrap().deliver.clone();
+    assert!(deliver.is_some());
+    brought.project.policies[0].fleets.values_mut().for_each(|fleet| fleet.deliver.clone_from(&deliver));
+    assert!(keyrota::prove::check(brought.draw(None)).is_err());
+    let fleets = &mut scene.project.policies[0].fleets;
+    fleets.values_mut().for_each(|fleet| fleet.counts = Counts::Seen);
+    let refused = keyrota::prove::check(scene.draw(None)).unwrap_err();
+    let hint = refused.hint.unwrap_or_default();
+    assert!(hint.contains("counts = \"made\""), "{hint}");
+}
+
 /// The same inputs give the same plan.
 #[test]
 fn drawing_twice_is_drawing_once() {

@@ -71,6 +71,10 @@ impl<'a> Reader<'a> {
             members: members?,
             learns: learns?,
             writes: writes?,
+            counts: match &fleet.writes {
+                Some(written::Writes::Newest(newest)) => newest.counts.unwrap_or_default(),
+                Some(written::Writes::Word(_)) | None => meant::Counts::default(),
+            },
             follows,
             point,
             holds: fleet.holds.unwrap_or(meant::Holds::Many),

@@ -21,6 +21,9 @@ pub struct Fleet {
     pub learns: Learns,
     /// What makes them write with it.
     pub writes: Writes,
+    /// From when they count, where that makes them write with it after a while.
+    #[serde(default, skip_serializing_if = "Counts::is_seen")]
+    pub counts: Counts,
     /// How they learn which version is current, where that differs from `learns`.
     pub follows: Option<Learns>,
     /// A pointer of their own to the current version.
@@ -108,6 +111,25 @@ pub enum Writes {
     NewestAfter(Span),
     /// Nothing: it only keeps or reads.
     Never,
+}
+
+/// From when a member counts that writes with the newest version after a while.
+#[derive(
+    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Counts {
+    /// From when it first saw the version: one that restarts counts anew, and writes under an older one until then.
+    #[default]
+    Seen,
+    /// From the hour that the version itself bears: a restart changes nothing.
+    Made,
+}
+
+impl Counts {
+    const fn is_seen(&self) -> bool {
+        matches!(self, Counts::Seen)
+    }
 }
 
 /// How many versions a member holds.

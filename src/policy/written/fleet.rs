@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::policy::meant::fleet::Counts;
 use crate::policy::meant::fleet::Gives;
 use crate::policy::meant::fleet::Holds;
 use crate::policy::meant::fleet::Joins;
@@ -158,6 +159,9 @@ pub(crate) enum WritesWord {
 pub(crate) struct NewestAfter {
     /// How long a member knows a newer version before it writes with it, by itself.
     pub(crate) newest_after: Text,
+    /// From when it counts: `seen`, so that a member that restarts counts anew; or `made`, the hour that the version itself bears.
+    #[schemars(extend("x-default" = "`seen`"))]
+    pub(crate) counts: Option<Counts>,
 }
 
 /// How a version reaches a member. Material never stands on a command line.
