@@ -5,6 +5,7 @@
 //! counts and digests. The format is in `docs/formats.md`.
 
 pub mod broken;
+pub mod carried;
 pub mod chain;
 pub mod entry;
 pub mod event;
@@ -18,6 +19,8 @@ pub mod standing;
 
 pub use self::broken::Broken;
 pub use self::broken::Why;
+pub use self::carried::carried;
+pub use self::carried::prefix;
 pub use self::chain::LINE_BYTES_MAX;
 pub use self::chain::Tail;
 pub use self::entry::Draft;

@@ -94,7 +94,7 @@ fn child() {
                 _ => crash::Stop::Fail(std::io::ErrorKind::StorageFull),
             };
             crash::arm(Some(crash::Plan { record: None, stop: Some((at, stop)) })).unwrap();
-            let done = work(&mut home);
+            let done = if words.next() == Some("anew") { recover(&mut home) } else { work(&mut home) };
             crash::arm(None).unwrap();
             std::process::exit(if done.is_ok() { 0 } else { 3 });
         }
@@ -194,6 +194,83 @@ fn dying_or_failing_at_every_crash_point_it_goes_on() {
         }
     }
     assert!(reached[0] > 40 && reached[0] == reached[1], "only {reached:?} points were reached");
+}
+
+/// A new journal takes the place of a broken one, as `journal recover` does it.
+fn recover(home: &mut Local) -> Result<(), Trouble> {
+    let (ledger, _) = journal::prefix(home.bytes()?.unwrap_or_default());
+    let lease = home.lock("crasher")?;
+    let told = journal::carried(&ledger, "the one before");
+    home.begin_anew(&lease, &mut |asides| {
+        let mut events = vec![Event::begun(Clock::Virtual)];
+        events.extend(asides.iter().map(keyrota::port::home::Aside::event));
+        let (wrong, why) = ("broken".to_owned(), "a test".to_owned());
+        events.push(Event::Recovered { wrong, entries: ledger.count, head: None, plans: 0, open: Vec::new(), why });
+        events.extend(told.clone());
+        events.into_iter().map(|event| Draft::new(hour(1), "kim@ops", event)).collect()
+    })?;
+    Ok(())
+}
+
+/// Wherever it dies or fails, the journal is still broken and all that was said is still there, or the new one is whole and says
+/// it again; and whoever begins again ends with that.
+#[test]
+fn recovering_it_dies_or_fails_at_every_crash_point_and_forgets_nothing() {
+    let event = |text: &str| Draft::new(hour(0), "kim@ops", serde_json::from_str(text).unwrap());
+    let said = || {
+        vec![
+            event(r#"{"event":"compromised","key":"a/k","version":"v1","why":"in a log"}"#),
+            event(
+                r#"{"event":"quarantined","key":"a/k","at":{"store":"db","table":"t","row":["7"],"column":"c"},"names":"v1","why":"x"}"#,
+            ),
+            event(r#"{"event":"taken-back","key":"b/k"}"#),
+        ]
+    };
+    let key = |name: &str| name.parse::<keyrota::model::KeyName>().unwrap();
+    let known = |home: &Local| {
+        let ledger = journal::ledger(&home.read().ok()?).unwrap();
+        let (a, b) = (ledger.keys.get(&key("a/k")), ledger.keys.get(&key("b/k")));
+        Some(
+            a.is_some_and(|known| known.compromised.len() == 1 && known.quarantine.len() == 1)
+                && b.is_some_and(|known| known.rolled_back),
+        )
+    };
+    for (way, lost) in [("abort", false), ("fail", false), ("abort", true)] {
+        let mut reached = 0;
+        for number in 0.. {
+            let folder = tempfile::tempdir().unwrap();
+            let at = folder.path().join(".keyrota");
+            work(&mut Local::new(&at)).unwrap();
+            let mut home = Local::new(&at);
+            let lease = home.lock("kim").unwrap();
+            home.open(&lease).unwrap();
+            home.append(&lease, said()).unwrap();
+            home.append(&lease, vec![note("spoil me"), note("after")]).unwrap();
+            home.seal_head(&lease).unwrap();
+            drop((home, lease));
+            let path = at.join("journal.jsonl");
+            let whole = fs::read_to_string(&path).unwrap();
+            fs::write(&path, whole.replace("spoil me", "spoilt.")).unwrap();
+            if lost {
+                fs::remove_file(at.join("head.json")).unwrap();
+            }
+            let status = start("crasher", &at, &format!("{number} {way} anew")).wait().unwrap();
+            let between = known(&Local::new(&at));
+            assert!(between != Some(false), "point {number}, {way}: it is whole, and does not say what was said");
+            if between.is_none() {
+                recover(&mut Local::new(&at)).unwrap_or_else(|why| panic!("point {number}, {way}: {why}"));
+            }
+            assert_eq!(known(&Local::new(&at)), Some(true), "point {number}, {way}");
+            let names = fs::read_dir(&at).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            let kept = names.filter(|name| name.starts_with("broken-") && name.ends_with(".jsonl"));
+            assert_eq!(kept.count(), 1, "point {number}, {way}");
+            if status.success() {
+                break;
+            }
+            reached = number;
+        }
+        assert!(reached > 10, "only {reached} points were reached, {way}");
+    }
 }
 
 /// Takes the journal, writes one entry, lets go; as often as it is told.

@@ -238,6 +238,10 @@ impl Home for Local {
         Ok(self.left()?.into_iter().find(|(name, _)| *name == "jsonl").map(|(_, bytes)| bytes))
     }
 
+    fn may_begin_anew(&self) -> Result<(), Fault> {
+        Ok(())
+    }
+
     fn begin_anew(&mut self, lease: &Lease, draw: &mut dyn FnMut(&[Aside]) -> Vec<Draft>) -> Result<Head, Trouble> {
         self.anew(lease, draw)
     }

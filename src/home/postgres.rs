@@ -230,6 +230,18 @@ fn cannot_read(lines: &mut Lines, error: &io::Error) -> Trouble {
 }
 
 impl Home for Postgres {
+    fn may_begin_anew(&self) -> Result<(), Fault> {
+        let why = format!(
+            "lines in schema {} are never changed or taken away, broken or not, so none can take their place",
+            self.schema
+        );
+        Err(Fault::give_up("begin a new journal", why).hint(
+            "restore the schema from the server's own backup; where there is none, name another `schema` in `[home]`: a new journal \
+             begins there, this one stays for whoever looks into it, `keyrota adopt KEY@VERSION` takes each key over, and what people \
+             said is said again (`plan --compromised`)",
+        ))
+    }
+
     fn lock(&mut self, who: &str) -> Result<Lease, Fault> {
         ground::lay(&mut self.server.session()?, &self.name)?;
         let holder = format!("{who} (process {})", std::process::id());

@@ -250,6 +250,12 @@ pub enum Event {
         /// How they know.
         why: String,
     },
+    /// A key's last rotation was taken back, and nobody has planned it since: said again where the journal that saw it was broken or
+    /// lost.
+    TakenBack {
+        /// The key.
+        key: KeyName,
+    },
     /// A torn last line was kept aside.
     SetAside {
         /// The file's name, beside the journal.

@@ -145,6 +145,7 @@ impl Ledger {
                 self.key(key).adopted(version, fingerprint.as_ref(), *current);
             }
             Event::Compromised { key, version, .. } => self.key(key).compromised(version),
+            Event::TakenBack { key } => self.key(key).rolled_back = true,
             _ => {}
         }
     }

@@ -78,14 +78,23 @@ pub trait Home {
         Ok(None)
     }
 
+    /// Whether a new journal can begin in place of one that is broken or lost.
+    ///
+    /// # Errors
+    /// It cannot, and why, with the way out.
+    fn may_begin_anew(&self) -> Result<(), Fault> {
+        let fault = Fault::give_up("begin a new journal", "this kind of home keeps no broken one aside");
+        Err(fault.hint("restore the home from a backup"))
+    }
+
     /// Begins a new journal in place of one that is broken or lost. What is left of that one is kept aside, whole and durable,
     /// before anything takes its place; `draw` is told of it and says how the new one begins. It may be repeated.
     ///
     /// # Errors
     /// This home cannot; what is left cannot be kept; or the new one cannot be written. The old one is broken still.
     fn begin_anew(&mut self, _lease: &Lease, _draw: &mut dyn FnMut(&[Aside]) -> Vec<Draft>) -> Result<Head, Trouble> {
-        let fault = Fault::give_up("begin a new journal", "this kind of home keeps no broken one aside");
-        Err(fault.hint("restore it from its server's own backup, or move it to a home in a folder first").into())
+        self.may_begin_anew()?;
+        Err(Fault::report_bug("begin a new journal", "this home says that it can, and does not").into())
     }
 
     /// Keeps a plan's bytes under its id, durably. The same again is well. Only once a journal has begun: plans without one are

@@ -156,6 +156,7 @@ impl Gathered {
             }
             Event::Adopted { key, .. }
             | Event::Compromised { key, .. }
+            | Event::TakenBack { key }
             | Event::Quarantined { key, .. }
             | Event::QuarantineSettled { key, .. } => ask.whose(key),
             _ => true,
@@ -169,6 +170,7 @@ impl Gathered {
             Event::RunCancelled { .. }
             | Event::Adopted { .. }
             | Event::Compromised { .. }
+            | Event::TakenBack { .. }
             | Event::Quarantined { .. }
             | Event::QuarantineSettled { .. }
             | Event::Recovered { .. }

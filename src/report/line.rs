@@ -105,6 +105,9 @@ fn of_key(event: &Event) -> Option<String> {
             let current = if *current { ", the current one" } else { "" };
             format!("{key}@{version} adopted{current}")
         }
+        Event::TakenBack { key } => {
+            format!("the last rotation of {key} was taken back, and nobody had planned it since")
+        }
         Event::Compromised { key, version, why } => format!("{key}@{version} is known to others: {why}"),
         _ => return None,
     })

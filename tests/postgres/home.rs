@@ -358,6 +358,22 @@ fn what_stands_in_the_way_has_its_own_sentence_and_its_way_out() {
     client.batch_execute(&format!("ALTER ROLE {role} SET default_transaction_read_only = on")).unwrap();
     try_as(&mut site, as_role, &["apply"], 1, &["read-only", "name the primary"]);
     try_as(&mut site, "postgresql://keyrota:canary@127.0.0.1:1/x".into(), &["status"], 1, &["is the server up"]);
+    // Broken by somebody who may: nothing takes its place there, and the way out is told before anybody is asked.
+    let recover = ["journal", "recover", "--because", "tests", "--yes"];
+    try_as(&mut site, whole.clone(), &recover, 5, &["the journal is whole"]);
+    client
+        .batch_execute("CREATE TABLE kept AS SELECT * FROM keyrota.line; DELETE FROM keyrota.line WHERE n = 2")
+        .unwrap();
+    try_as(&mut site, whole.clone(), &["status"], 7, &["journal"]);
+    try_as(
+        &mut site,
+        whole.clone(),
+        &recover,
+        5,
+        &["never changed or taken away", "name another `schema` in `[home]`"],
+    );
+    client.batch_execute("INSERT INTO keyrota.line SELECT * FROM kept WHERE n = 2").unwrap();
+    try_as(&mut site, whole.clone(), &["journal", "verify"], 0, &["keyrota-journal"]);
     client.batch_execute("UPDATE keyrota.home SET format = 'keyrota-home/2'").unwrap();
     try_as(&mut site, whole, &["status"], 1, &["its format is `keyrota-home/2`", "a newer one"]);
 }

@@ -10,12 +10,10 @@ use crate::cli::wire;
 use crate::digest::Digest;
 use crate::fault::Fault;
 use crate::journal;
-use crate::journal::Broken;
 use crate::journal::Clock as JournalClock;
 use crate::journal::Draft;
 use crate::journal::Event;
 use crate::journal::Head;
-use crate::journal::Ledger;
 use crate::model::KeyName;
 use crate::policy::visible;
 use crate::port::home::Aside;
@@ -47,8 +45,11 @@ struct Provable {
     open: Vec<String>,
     /// The keys that the whole entries speak of.
     keys: Vec<KeyName>,
-    /// Versions that somebody said are known to others, and values in quarantine: whoever still holds that says it again.
+    /// What people said and no look can tell: versions known to others, values in quarantine, rotations taken back.
     remarks: Vec<String>,
+    /// The same, as the new journal says it again.
+    #[serde(skip)]
+    carried: Vec<Event>,
 }
 
 pub(super) fn run(folder: &Path, because: &str, yes: bool, console: &mut Console) -> Result<Exit, Fail> {
@@ -85,6 +86,7 @@ pub(super) fn run(folder: &Path, because: &str, yes: bool, console: &mut Console
             open: found.open.clone(),
             why: because.to_owned(),
         });
+        events.extend(found.carried.iter().cloned());
         let draft = |event| Draft { at: now, actor: actor.clone(), run: None, event };
         events.into_iter().map(draft).collect()
     })?;
@@ -116,14 +118,15 @@ fn provable(home: &dyn Home) -> Result<Option<Provable>, Fail> {
     if matches!(broken.why, journal::Why::Newer { .. } | journal::Why::Unreadable { .. }) {
         return Err(Fail::Broken(broken));
     }
+    // Where no new one can take its place, whoever asks is told so, and not what would become of it.
+    home.may_begin_anew()?;
     let bytes = home.bytes()?;
-    let (ledger, last) = prefix(bytes.unwrap_or_default());
-    let quarantined =
-        ledger.keys.iter().map(|(key, known)| (key, known.quarantine.len())).filter(|(_, count)| *count > 0);
-    let mut remarks: Vec<String> = quarantined
-        .map(|(key, values)| format!("`{key}`: {} in quarantine", count(values, "value", "values")))
-        .collect();
+    let (ledger, last) = journal::prefix(bytes.unwrap_or_default());
+    let mut remarks: Vec<String> = Vec::new();
     for (key, known) in &ledger.keys {
+        let counted = [(known.quarantine.len(), "in quarantine"), (known.accepted.len(), "accepted as lost")];
+        let counted = counted.into_iter().filter(|(values, _)| *values > 0);
+        remarks.extend(counted.map(|(values, how)| format!("`{key}`: {} {how}", count(values, "value", "values"))));
         remarks.extend(known.compromised.iter().map(|version| format!("`{key}@{version}` is known to others")));
         remarks.extend(known.rolled_back.then(|| format!("`{key}` was taken back, and waits for a person to plan it")));
     }
@@ -136,31 +139,8 @@ fn provable(home: &dyn Home) -> Result<Option<Provable>, Fail> {
         open: ledger.open().map(|run| run.run.to_string()).collect(),
         keys: ledger.keys.keys().cloned().collect(),
         remarks,
+        carried: journal::carried(&ledger, "the journal before this one"),
     }))
-}
-
-/// The entries before the first one that is not as it was written, folded up.
-fn prefix(mut bytes: Vec<u8>) -> (Ledger, Head) {
-    let journal = loop {
-        match journal::read(bytes.clone(), None) {
-            Ok(journal) => break journal,
-            Err(Broken { entry, .. }) => {
-                let whole = entry.map_or(0, |entry| entry.saturating_sub(1));
-                let lines = bytes.split_inclusive(|byte| *byte == b'\n').take(usize::try_from(whole).unwrap_or(0));
-                let shorter: Vec<u8> = lines.flatten().copied().collect();
-                // A break that cannot be told by its entry leaves nothing to go by.
-                bytes = if shorter.len() < bytes.len() { shorter } else { Vec::new() };
-            }
-        }
-    };
-    let (mut ledger, mut last) = (Ledger::default(), Head::NONE);
-    for entry in journal.entries().map_while(Result::ok) {
-        if ledger.apply(&entry).is_err() {
-            break;
-        }
-        last = Head { count: entry.n, digest: entry.own };
-    }
-    (ledger, last)
 }
 
 fn tell(found: &Provable, console: &mut Console) {
@@ -178,7 +158,7 @@ fn tell(found: &Provable, console: &mut Console) {
     let open =
         found.open.iter().map(|run| format!("It was open as far as that can be told: {run}. It is not gone on with."));
     let keys = found.keys.iter().map(|key| format!("It spoke of `{key}`."));
-    let remarks = found.remarks.iter().map(|remark| format!("It said, and the new one will not know: {remark}."));
+    let remarks = found.remarks.iter().map(|remark| format!("It said, and the new one says it again: {remark}."));
     open.chain(keys).chain(remarks).for_each(|line| console.out(&visible(&line)));
 }
 
