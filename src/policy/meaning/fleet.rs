@@ -71,10 +71,7 @@ impl<'a> Reader<'a> {
             members: members?,
             learns: learns?,
             writes: writes?,
-            counts: match &fleet.writes {
-                Some(written::Writes::Newest(newest)) => newest.counts.unwrap_or_default(),
-                Some(written::Writes::Word(_)) | None => meant::Counts::default(),
-            },
+            counts: fleet.writes.as_ref().map(counts).unwrap_or_default(),
             follows,
             point,
             holds: fleet.holds.unwrap_or(meant::Holds::Many),
@@ -185,6 +182,14 @@ impl<'a> Reader<'a> {
 /// How late a member may be, where nobody said: a tenth, and at least a minute.
 fn margin(every: Span) -> Span {
     Span::seconds((every.as_seconds() / 10).max(defaults::MARGIN_AT_LEAST_SECONDS))
+}
+
+/// From when members count that write with the newest version after a while.
+fn counts(writes: &written::Writes) -> meant::Counts {
+    match writes {
+        written::Writes::Newest(newest) => newest.counts.unwrap_or_default(),
+        written::Writes::Word(_) => meant::Counts::default(),
+    }
 }
 
 #[cfg(test)]
