@@ -165,8 +165,20 @@ impl Client {
     /// # Errors
     /// As [`Client::get`]; a fault that may be retried leaves open whether it was done.
     pub fn put(&self, doing: &str, path: &str, body: &Secret) -> Result<Answer, Fault> {
+        self.write(doing, "PUT", path, body)
+    }
+
+    /// Changes the parts that `body` names and leaves the others as they are.
+    ///
+    /// # Errors
+    /// As [`Client::put`].
+    pub fn patch(&self, doing: &str, path: &str, body: &Secret) -> Result<Answer, Fault> {
+        self.write(doing, "PATCH", path, body)
+    }
+
+    fn write(&self, doing: &str, method: &str, path: &str, body: &Secret) -> Result<Answer, Fault> {
         let body = Some(body);
-        let ask = Ask { doing, right: Right::Write, method: "PUT", path, body, again: false, patient: true };
+        let ask = Ask { doing, right: Right::Write, method, path, body, again: false, patient: true };
         crash::point("openbao.write before");
         let answer = self.ask(&ask);
         crash::point("openbao.write after");

@@ -4,9 +4,10 @@
 
 mod change;
 pub(in crate::backend) mod document;
-mod fit;
+pub(in crate::backend) mod fit;
 pub(in crate::backend) mod history;
 mod ids;
+mod mark;
 mod numbers;
 mod order;
 mod set;
@@ -61,6 +62,8 @@ pub struct Layout {
     pub set: BTreeMap<String, Template>,
     /// How a version's id is made.
     pub id: Template,
+    /// Whether a document is signed with the run that changed it last, so that a lost home is noticed.
+    pub mark: bool,
 }
 
 /// Key sets in documents.
@@ -71,6 +74,8 @@ pub struct OpenbaoKv {
     form: Form,
     ids: Ids,
     history: History,
+    /// The run at work.
+    run: Mutex<Option<String>>,
     given: Mutex<BTreeMap<String, Vec<VersionId>>>,
 }
 
@@ -91,7 +96,8 @@ impl OpenbaoKv {
         let form = Form::new(&layout.versions).map_err(|why| Fault::ask_operator(&doing, why))?;
         let ids = Ids::new(layout.id.clone()).map_err(|why| Fault::ask_operator(&doing, why))?;
         let name = name.to_owned();
-        Ok(Self { name, client, layout, form, ids, history: History::default(), given: Mutex::default() })
+        let (history, run, given) = (History::default(), Mutex::default(), Mutex::default());
+        Ok(Self { name, client, layout, form, ids, history, run, given })
     }
 
     fn doing(&self, what: &str, at: &str) -> String {
@@ -190,14 +196,18 @@ impl Backend for OpenbaoKv {
         }
     }
 
+    fn sign_as(&self, run: &str) {
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.to_owned());
+    }
+
     fn reserve(&self, at: &str, given: &[VersionId]) {
         self.given.lock().unwrap_or_else(PoisonError::into_inner).insert(at.to_owned(), given.to_vec());
     }
 
     fn look(&self, at: &str) -> Result<Look, Fault> {
         let Some(There { document, set, mut key }) = self.read(at)? else { return Ok(Look::default()) };
-        self.history.date(self, at, &document, &mut key)?;
-        let mut look = Look { key, ..Look::default() };
+        let run = self.history.date(self, at, &document, &mut key)?.filter(|_| self.layout.mark);
+        let mut look = Look { key, run, ..Look::default() };
         for (n, entry) in set.entries.iter().enumerate() {
             match (&entry.id, &entry.key) {
                 (Some(id), Some(key)) => {
@@ -218,8 +228,8 @@ impl Backend for OpenbaoKv {
         fit::fit(self, at, acts)
     }
 
-    fn history(&self, at: &str, _keep: Span) -> Result<(), Fault> {
-        fit::history(self, at)
+    fn history(&self, at: &str, keep: Span, now: Hour) -> Result<(), Fault> {
+        fit::history(self, at, keep, now)
     }
 
     fn prepare(&self, at: &str, algorithm: Algorithm) -> Result<Prepared, Failed> {
@@ -259,7 +269,10 @@ impl Backend for OpenbaoKv {
     }
 
     fn adopt(&self, at: &str, version: &VersionId, _now: Hour) -> Result<(), Failed> {
-        // There are no books to take it into: that it stands in the set is all there is to know.
-        self.entry(at, version).map(|_| ())
+        // There are no books to take it into: that it stands in the set is all there is to know. The mark of a run that nobody
+        // knows any more ends here.
+        self.entry(at, version)?;
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(mark::put(self, at, run.as_deref())?)
     }
 }

@@ -195,7 +195,7 @@ pub(super) fn before(executor: &Executor<'_, '_>, scene: &Scene<'_>) -> Result<(
     let backend = executor.world.backend(scene.name(), &scene.key.backend)?;
     match wanted(executor, scene)? {
         Wanted::Nowhere | Wanted::Plain => Ok(()),
-        Wanted::History => backend.history(&scene.key.at, keep.unwrap_or(Span::ZERO)),
+        Wanted::History => backend.history(&scene.key.at, keep.unwrap_or(Span::ZERO), executor.desk.now()),
         Wanted::Sealed(recipients) => {
             let sealed = sealed(executor, scene, recipients)?;
             let there = executor.pre_images.join(format!("{}-{BEFORE}{AGE}", sealed.stem));

@@ -136,7 +136,9 @@ impl Caller {
         let answer = match call.body {
             None => self.run(request.body(()), call.within),
             Some(body) => {
-                let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                // What is sent to change a part of something is a document of its own kind.
+                let kind = if call.method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
+                let request = request.header(CONTENT_TYPE, HeaderValue::from_static(kind));
                 body.lend(|bytes| self.run(request.body(bytes), call.within))
             }
         };

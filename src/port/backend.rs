@@ -76,7 +76,7 @@ pub trait Backend {
     ///
     /// # Errors
     /// It does not, or nobody can tell.
-    fn history(&self, at: &str, _keep: Span) -> Result<(), Fault> {
+    fn history(&self, at: &str, _keep: Span, _now: Hour) -> Result<(), Fault> {
         let hint = "write `pre_images = { to = \"age:NAME\", keep = \"..\" }`, with `[recipients]` in `keyrota.toml`";
         let doing = format!("keep pre-images of `{at}` in its backend's history");
         Err(Fault::give_up(doing, "this backend keeps no history of its own").hint(hint))

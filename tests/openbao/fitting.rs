@@ -1,6 +1,8 @@
 //! What stands in the way is found before the first act, by name and with the way out.
 
+use keyrota::backend::openbao_kv::Layout;
 use keyrota::backend::openbao_kv::OpenbaoKv;
+use keyrota::model::Span;
 use keyrota::port::backend::Backend;
 use serde_json::Value;
 use serde_json::json;
@@ -11,6 +13,7 @@ use crate::scene::backend;
 use crate::scene::document;
 use crate::scene::empty;
 use crate::scene::layout;
+use crate::scene::now;
 use crate::scene::server;
 use crate::scene::with_token;
 use crate::server::Server;
@@ -35,8 +38,23 @@ fn a_permission_that_is_missing_is_named_before_anything_is_done() {
     assert!(text.contains(&format!(r#"may not: "read" on `{data}`"#)), "{text}");
     let text = said_of(&format!(r#"path "{data}" {{ capabilities = ["read"] }}"#));
     assert!(text.contains(&format!(r#"`path "{data}" {{ capabilities = ["update"] }}`"#)), "{text}");
-    // Whoever may not see the metadata can still rotate.
-    let enough = allowed(&server, &format!(r#"path "{data}" {{ capabilities = ["read", "update"] }}"#));
+    // Whoever may not sign the metadata is told so, and can still rotate by saying that he does without.
+    let rights = format!(r#"path "{data}" {{ capabilities = ["read", "update"] }}"#);
+    let text = said_of(&rights);
+    assert!(text.contains(&format!(r#"may not: "read" on `kv/metadata/{AT}`"#)), "{text}");
+    let seen = format!(r#"{rights} path "kv/metadata/{AT}" {{ capabilities = ["read"] }}"#);
+    let text = said_of(&seen);
+    assert!(text.contains(r#"capabilities = ["patch"]"#) && text.contains("or write `mark = false`"), "{text}");
+    let more = format!(r#"{rights} path "kv/metadata/{AT}" {{ capabilities = ["read", "patch"] }}"#);
+    let signs = allowed(&server, &more);
+    signs.fit(AT, crate::scene::ACTS).unwrap();
+    // What a destroy takes is asked for where one is planned.
+    let fault = signs.fit(AT, &[keyrota::model::Act::Destroy]).unwrap_err();
+    assert!(fault.to_string().contains(&format!(r#""update" on `kv/destroy/{AT}`"#)), "{fault}");
+    let unsigned = Layout { mark: false, ..layout() };
+    server.policy("some", &rights);
+    let token = server.token(&["some"], json!({}));
+    let enough = OpenbaoKv::new("openbao", server.client_with(&token), unsigned).unwrap();
     enough.fit(AT, crate::scene::ACTS).unwrap();
     add(&enough).unwrap();
     assert_eq!(enough.look(AT).unwrap().key.versions.len(), 2);
@@ -68,6 +86,32 @@ fn a_history_that_is_too_short_and_documents_that_end_by_themselves() {
     let reach = backend(&server).reach(AT).unwrap();
     assert_eq!((reach.kept_max, reach.newest, reach.oldest), (10, 1, 1));
     assert!(reach.oldest_written.is_some() && !reach.deletes_itself);
+}
+
+#[test]
+fn a_busy_writer_pushes_what_was_out_of_the_history() {
+    let server = server();
+    let (day, hour): (Span, Span) = ("1d".parse().unwrap(), "1h".parse().unwrap());
+    let later = |hours: i64| now() + chrono::TimeDelta::hours(hours);
+    let backend = backend(&server);
+    for n in 0..9 {
+        backend.history(AT, day, now()).unwrap();
+        server.put(&format!("kv/data/{AT}"), json!({ "data": { "n": n } }));
+    }
+    server.put(&format!("kv/data/{AT}"), json!({ "data": document() }));
+    let fault = backend.history(AT, day, later(2)).unwrap_err();
+    let text = format!("{fault} -> {}", fault.hint.clone().unwrap());
+    assert!(text.contains("its 10 versions reach back 2h") && text.contains("1d are to be kept"), "{text}");
+    assert!(text.contains("max_versions=100") && text.contains("age:NAME"), "{text}");
+    backend.history(AT, hour, later(2)).unwrap();
+}
+
+#[test]
+fn an_engine_of_version_1_is_not_written_to() {
+    let server = Server::fresh();
+    server.put("sys/mounts/kv", json!({ "type": "kv", "options": { "version": "1" } }));
+    let text = said(&backend(&server));
+    assert!(text.contains("no KV engine of version 2") && text.contains("enable-versioning kv"), "{text}");
 }
 
 #[test]

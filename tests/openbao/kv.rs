@@ -40,6 +40,30 @@ fn the_laws_of_backends_hold() {
     contract::holds(&backend, "laws/counted").unwrap();
 }
 
+#[test]
+fn the_run_that_changed_it_last_is_named_beside_it_and_what_others_keep_there_stays() {
+    let server = server();
+    let metadata = || server.get(&format!("kv/metadata/{AT}"))["data"]["custom_metadata"].clone();
+    server.put(&format!("kv/metadata/{AT}"), json!({ "custom_metadata": { "owner": "platform" } }));
+    let backend = backend(&server);
+    assert_eq!(backend.look(AT).unwrap().run, None);
+    backend.sign_as("run-1");
+    let made = add(&backend).unwrap();
+    assert_eq!(metadata(), json!({ "owner": "platform", "keyrota_run": "run-1" }));
+    backend.sign_as("run-2");
+    switch(&backend, OLD).unwrap();
+    assert_eq!(backend.look(AT).unwrap().run.as_deref(), Some("run-2"));
+    // Who adopts takes away the mark of a run that nobody knows.
+    let adopting = crate::scene::backend(&server);
+    adopting.adopt(AT, &made.version, now()).unwrap();
+    assert_eq!(metadata(), json!({ "owner": "platform" }));
+    // A document that was not there is signed as well.
+    adopting.sign_as("run-3");
+    let first = adopting.prepare("fresh", Algorithm::Aes256).unwrap();
+    adopting.change("fresh", &first.add(true), Some(&first), now()).unwrap();
+    assert_eq!(adopting.look("fresh").unwrap().run.as_deref(), Some("run-3"));
+}
+
 fn kids(field: &Value) -> Vec<String> {
     unset(field)["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect()
 }

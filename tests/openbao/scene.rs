@@ -81,6 +81,7 @@ pub(crate) fn layout() -> Layout {
         current: Some("current_kid".to_owned()),
         set: [("jwe_mapping".to_owned(), Template::parse(r#"{"payload_jwe_kid":"{{ current.id }}"}"#).unwrap())].into(),
         id: Template::parse("{{ uuid1 }}").unwrap(),
+        mark: true,
     }
 }
 

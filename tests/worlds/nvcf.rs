@@ -5,6 +5,9 @@
 use crate::bao;
 
 mod back;
+#[path = "../support/canary.rs"]
+mod canary;
+mod lost;
 mod refusals;
 mod rotation;
 mod second;

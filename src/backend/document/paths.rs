@@ -13,6 +13,7 @@ use crate::backend::openbao_kv::document;
 use crate::backend::openbao_kv::document::Document;
 use crate::backend::openbao_kv::document::Found;
 use crate::backend::openbao_kv::document::Written;
+use crate::backend::openbao_kv::fit;
 use crate::backend::openbao_kv::history;
 use crate::fault::Fault;
 use crate::model::Act;
@@ -189,6 +190,7 @@ impl Table for Paths {
 
     fn fit(&self, entries: &Entries, at: &str, next: &VersionId, acts: &[Act]) -> Result<(), Fault> {
         let doing = self.doing("see what may be done in", at);
+        fit::versioned(&self.client, &self.mount, &doing)?;
         let path = |kind: &str, name: &str| document::path(&self.mount, kind, &below(at, name));
         let there = entries.entries.iter().filter(|entry| matches!(entry.value, Value::Text(_)));
         let data = path("data", next.as_str());

@@ -6,6 +6,7 @@ use crate::backend::openbao_kv::There;
 use crate::backend::openbao_kv::document::Document;
 use crate::backend::openbao_kv::document::Written;
 use crate::backend::openbao_kv::history;
+use crate::backend::openbao_kv::mark;
 use crate::backend::openbao_kv::numbers;
 use crate::backend::openbao_kv::set;
 use crate::backend::openbao_kv::set::Piece;
@@ -43,7 +44,10 @@ pub(super) fn make(
         let there = backend.read(at)?;
         let fresh = || There { document: Document::default(), set: set::empty(), key: Key::default() };
         let mut there = there.unwrap_or_else(fresh);
-        let Some(after) = wanted(&there.key, change, now)? else { return finish(backend, at, change) };
+        let Some(after) = wanted(&there.key, change, now)? else {
+            mark::sign(backend, at)?;
+            return finish(backend, at, change);
+        };
         if before.as_ref().is_some_and(|before| !same(before, &there.key)) {
             let why = "somebody else changed the versions while we were about to";
             return Err(Failed::refused_with(why, "look who else changes them, then plan anew"));
@@ -51,8 +55,18 @@ pub(super) fn make(
         let jwk = made(&there.key, change, prepared)?;
         apply(backend, &doing, &mut there, change, &after, jwk.as_deref().map(String::as_str))?;
         refuse_lossy(backend, &doing, &there.document)?;
+        // Signed before it is changed: a mark without a change does no harm.
+        let is_there = there.document.version > 0;
+        if is_there {
+            mark::sign(backend, at)?;
+        }
         match there.document.write(&backend.client, &backend.layout.mount, at, &doing) {
-            Ok(Written::Done) => return finish(backend, at, change),
+            Ok(Written::Done) => {
+                if !is_there {
+                    mark::sign(backend, at)?;
+                }
+                return finish(backend, at, change);
+            }
             Ok(Written::Lost) => before = Some(there.key),
             // The answer may have been lost on its way: what lies there tells.
             Err(fault) if fault.may_retry() => {

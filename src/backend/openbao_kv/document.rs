@@ -145,7 +145,7 @@ pub(in crate::backend) fn find(
     })
 }
 
-fn not_versioned(doing: &str, mount: &str) -> Fault {
+pub(super) fn not_versioned(doing: &str, mount: &str) -> Fault {
     Fault::ask_operator(doing, format!("what is mounted at `{mount}` is no KV engine of version 2"))
         .hint(format!("`bao secrets list -detailed` shows it; `bao kv enable-versioning {mount}` makes it one"))
 }

@@ -3,6 +3,7 @@
 
 use crate::backend::openbao_kv::OpenbaoKv;
 use crate::backend::openbao_kv::document;
+use crate::backend::openbao_kv::mark;
 use crate::backend::openbao_kv::document::Document;
 use crate::fault::Fault;
 use crate::model::Hour;
@@ -55,6 +56,9 @@ struct Metadata {
     max_versions: u64,
     #[serde(default)]
     delete_version_after: String,
+    /// What people, and we, keep beside a document.
+    #[serde(default)]
+    custom_metadata: Option<BTreeMap<String, String>>,
     #[serde(default)]
     versions: BTreeMap<String, Of>,
 }
@@ -118,8 +122,15 @@ pub(in crate::backend) fn reach(client: &Client, mount: &str, at: &str, doing: &
 }
 
 impl History {
-    /// Writes down since when each version has been there and current, as far as the history tells.
-    pub(super) fn date(&self, backend: &OpenbaoKv, at: &str, document: &Document, key: &mut Key) -> Result<(), Fault> {
+    /// Writes down since when each version has been there and current, as far as the history tells. Says which run signed the
+    /// document.
+    pub(super) fn date(
+        &self,
+        backend: &OpenbaoKv,
+        at: &str,
+        document: &Document,
+        key: &mut Key,
+    ) -> Result<Option<String>, Fault> {
         let doing = backend.doing("read the history of", at);
         let metadata = match metadata(&backend.client, &backend.layout.mount, at, &doing) {
             Ok(metadata) => metadata.unwrap_or_default(),
@@ -141,7 +152,7 @@ impl History {
             version.born = born.or_else(|| backend.ids.made(&version.id));
             version.current_since = first(&line, whole, |seen| seen.current.as_ref() == Some(&version.id));
         }
-        Ok(())
+        Ok(metadata.custom_metadata.as_ref().and_then(mark::of))
     }
 
     fn seen(

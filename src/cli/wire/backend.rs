@@ -48,13 +48,13 @@ pub(super) fn backend(
             Some(Box::new(document.map_err(|why| Fault::ask_operator(format!("use {shown}"), why))?))
         }
         #[cfg(feature = "openbao")]
-        Meant::OpenbaoKv { addr, auth, tls, namespace, mount, versions, alongside, current, set, id } => {
+        Meant::OpenbaoKv { addr, auth, tls, namespace, mount, versions, alongside, current, set, id, mark } => {
             let shown = format!("backend `{name}`");
             let secrets = Arc::clone(secrets);
             let client = Client::new(&shown, addr, namespace.as_deref(), tls.as_ref(), auth, secrets)?;
             let (mount, versions, alongside) = (mount.clone(), versions.clone(), alongside.clone());
-            let layout =
-                Layout { mount, versions, alongside, current: current.clone(), set: set.clone(), id: id.clone() };
+            let (current, set, id) = (current.clone(), set.clone(), id.clone());
+            let layout = Layout { mount, versions, alongside, current, set, id, mark: *mark };
             Some(Box::new(OpenbaoKv::new(name.as_str(), client, layout)?))
         }
         #[cfg(feature = "openbao")]

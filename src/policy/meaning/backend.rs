@@ -151,6 +151,7 @@ impl<'a> Reader<'a> {
             current: kv.current.as_ref().map(|current| current.field.clone()),
             set,
             id: self.id(place, kv.id.as_ref(), "{{ uuid1 }}")?,
+            mark: kv.mark.unwrap_or(true),
         })
     }
 

@@ -55,6 +55,8 @@ pub enum Backend {
         set: BTreeMap<String, Template>,
         /// How a version's id is made.
         id: Template,
+        /// Whether the document is signed with the run that changed it last.
+        mark: bool,
     },
     /// A key of a transit engine.
     OpenbaoTransit {

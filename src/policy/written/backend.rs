@@ -104,6 +104,9 @@ pub(crate) struct OpenbaoKv {
     /// How a version's id is made.
     #[schemars(extend("default" = "{{ uuid1 }}"))]
     pub(crate) id: Option<Text>,
+    /// Whether the document's custom metadata name the run that changed it last (`keyrota_run`): a lost home is noticed by that.
+    #[schemars(extend("default" = true))]
+    pub(crate) mark: Option<bool>,
 }
 
 /// A field that holds a set of versions.

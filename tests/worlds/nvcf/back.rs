@@ -1,68 +1,67 @@
-//! Going back, before the fuse and after it: the old key is first and current again, the new one stays behind it, and whatever
-//! anybody wrote in between still opens.
+//! Going back by a plan, before the fuse and after it: the old key is first and current again, the new one stays behind it, and
+//! whatever anybody wrote in between still opens.
 
-use std::sync::Arc;
-
-use keyrota::backend::openbao_kv::Layout;
-use keyrota::backend::openbao_kv::OpenbaoKv;
-use keyrota::model::Change;
-use keyrota::policy::meant::backend::KeySet;
-use keyrota::port::backend::Backend;
-use keyrota::template::Template;
 use serde_json::Value;
 
-use super::bao::Known;
 use super::bao::Server;
-use super::bao::by_token;
+use super::site::KEY;
 use super::site::Site;
 use super::site::until_last;
 
-const PLACE: &str = "encryption/keys/stored_data";
-
-/// The backend as the policy has it.
-fn backend(bao: &Server) -> OpenbaoKv {
-    let known: Arc<Known> = Known::new(&[("TOKEN", &bao.token)]);
-    let layout = Layout {
-        mount: "services/all/kv".to_owned(),
-        versions: KeySet {
-            field: "keys".into(),
-            codings: vec!["base64".into(), "jwks".into()],
-            newest: "first".into(),
-        },
-        alongside: vec!["private_jwks".to_owned()],
-        current: Some("current_kid".to_owned()),
-        set: [("jwe_mapping".to_owned(), Template::parse(r#"{"payload_jwe_kid":"{{ current.id }}"}"#).unwrap())].into(),
-        id: Template::parse("{{ uuid1 }}").unwrap(),
-    };
-    OpenbaoKv::new("openbao", bao.client(by_token(), &known), layout).unwrap()
+/// Goes back by a plan that is drawn and carried out to its end.
+fn back(site: &Site) {
+    let said = site.stage.run(&["plan", "--back", KEY, "-o", "back.json", "--exit-code"]);
+    assert_eq!(said.code, Some(2), "{}\n{}", said.out, said.err);
+    assert!(said.out.contains("safe: proved"), "{}", said.out);
+    let said = site.again(&["apply", "back.json", "--wait"]);
+    assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
+    assert_eq!(site.current(), site.old);
 }
 
-fn switch(site: &Site, to: &str) {
-    let change = Change::Switch { to: to.parse().unwrap() };
-    backend(&site.bao).change(PLACE, &change, None, std::time::SystemTime::now().into()).unwrap();
-    assert_eq!(site.current(), to);
+fn kids(site: &Site) -> Value {
+    let said: Value = serde_json::from_str(&site.python("audit.py", &["secrets.db"])).unwrap();
+    said["kids"].clone()
 }
 
 #[test]
-fn going_back_before_and_after_the_fuse_loses_no_key() {
+fn going_back_before_the_fuse_is_a_plan_and_keeps_the_new_key_behind_the_old() {
     let site = Site::new(Server::fresh(), None, 200, &[]);
     site.plan();
     let said = site.begin();
     assert_eq!(said.code, Some(3), "{}\n{}", said.out, said.err);
     let new = site.current();
-    // Before the fuse: the other service has written with the new key already, ESS has not.
+    // The other service has written with the new key already, ESS has not.
     until_last(&site.others[0], "WRITES", &new);
-    switch(&site, &site.old);
+    let refused = site.stage.run(&["plan", "--back", KEY, "-o", "back.json"]);
+    let text = format!("{}{}", refused.out, refused.err);
+    assert!(text.contains("keyrota cancel"), "an open run stands in the way, and the way out is said: {text}");
+    site.cancel();
+    back(&site);
     until_last(&site.others[0], "WRITES", &site.old);
-    assert!(!site.audit().contains_key(&new));
-    // Forward again, until every pod writes with it; then back.
-    switch(&site, &new);
+    assert_eq!(kids(&site), serde_json::json!([site.old, new]));
+    assert!(!site.audit().contains_key(&new), "no pod has written with it");
+    site.nobody_failed();
+    site.no_key_got_out();
+}
+
+#[test]
+fn going_back_after_the_fuse_loses_nothing_that_was_written_with_the_new_key() {
+    let site = Site::new(Server::fresh(), None, 200, &[]);
+    site.plan();
+    let said = site.begin();
+    assert_eq!(said.code, Some(3), "{}\n{}", said.out, said.err);
+    let new = site.current();
+    let said = site.again(&["apply", "--wait"]);
+    assert_eq!(said.code, Some(0), "{}\n{}", said.out, said.err);
     site.until_all_write(&new);
-    switch(&site, &site.old);
+    back(&site);
     site.until_all_write(&site.old);
     let counts = site.audit();
     assert!(counts[&new] > 0 && counts[&site.old] > 200, "{counts:?}");
-    let kept: Value = serde_json::from_str(&site.python("audit.py", &["secrets.db"])).unwrap();
-    assert_eq!(kept["kids"], serde_json::json!([site.old, new]));
+    assert_eq!(kids(&site), serde_json::json!([site.old, new]));
     site.nobody_failed();
+    // The key was taken back: it is a person who decides when it is turned again.
+    let status = site.stage.done(&["status"]);
+    assert!(status.contains("rolled back") || status.contains("taken back"), "{status}");
+    site.no_key_got_out();
 }

@@ -55,6 +55,7 @@ fn a_rotation_that_is_killed_after_every_line_strands_nobody() {
     let kids: Vec<&String> = counts.keys().collect();
     assert_eq!(kids.len(), 2, "one version was made, however often it died: {kids:?}");
     told(&site, &new);
+    site.no_key_got_out();
 }
 
 /// What the program says afterwards.

@@ -37,6 +37,14 @@ fn over_tls_by_approle_in_a_namespace_and_only_once_it_may() {
     assert!(text.contains(&format!("path \"{AT}\" {{ capabilities = [\"update\"] }}")), "{text}");
     assert_eq!(site.document(), before);
     may("\"read\", \"update\"");
+    // To sign the document takes a right of its own; who does not give it says so in the policy.
+    let said = site.stage.run(&["apply", "plan.json"]);
+    let text = format!("{}{}", said.out, said.err);
+    let metadata = AT.replace("/data/", "/metadata/");
+    assert!(said.code != Some(0) && text.contains("or write `mark = false`") && text.contains(&metadata), "{text}");
+    assert_eq!(site.document(), before);
+    site.policy(&[(token, &login), ("mount =", "mark = false\nmount =")]);
+    site.plan();
     let said = site.begin();
     assert_eq!(said.code, Some(3), "{}\n{}", said.out, said.err);
     // Every attempt logs in; the one that stays outlives its token's 20 seconds.

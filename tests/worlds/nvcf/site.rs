@@ -7,10 +7,14 @@ use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use serde_json::json;
 
 use super::bao::Server;
+use super::canary::Canary;
 use crate::stage::Actor;
 use crate::stage::Said;
 use crate::stage::Stage;
@@ -105,7 +109,7 @@ impl Site {
         );
     }
 
-    fn policy(&self, replaced: &[(&str, &str)]) {
+    pub(super) fn policy(&self, replaced: &[(&str, &str)]) {
         let namespace = self
             .bao
             .namespace
@@ -188,6 +192,38 @@ impl Site {
         let said: Value = serde_json::from_str(&self.python("audit.py", &["secrets.db"])).unwrap();
         assert_eq!(said["bad"], json!([]));
         serde_json::from_value(said["count"]["ess"].clone()).unwrap()
+    }
+
+    /// The run that is open.
+    pub(super) fn run(&self) -> String {
+        let status: Value = serde_json::from_str(&self.stage.done(&["status", "--json"])).unwrap();
+        status["runs"][0]["run"].as_str().unwrap().to_owned()
+    }
+
+    /// Gives the open run up.
+    pub(super) fn cancel(&self) {
+        self.stage.done(&["cancel", &self.run()]);
+    }
+
+    /// No file of the run, and nothing that the program prints, holds any of the keys that were ever in the document.
+    pub(super) fn no_key_got_out(&self) {
+        let (document, _) = self.document();
+        let secrets = ["keys", "private_jwks"].into_iter().flat_map(|field| {
+            let set: Value = serde_json::from_slice(&STANDARD.decode(document[field].as_str().unwrap()).unwrap()).unwrap();
+            let keys = set["keys"].as_array().unwrap().clone();
+            keys.into_iter().map(|key| URL_SAFE_NO_PAD.decode(key["k"].as_str().unwrap()).unwrap())
+        });
+        let canary = Canary::new(secrets);
+        // Reports and the like go to a file beside the others.
+        for (n, words) in [&["report"][..], &["report", "--markdown"], &["report", "--json"], &["status", "--json"],
+            &["journal", "show"], &["journal", "export"], &["show", "plan.json"], &["calendar"]].into_iter().enumerate()
+        {
+            let said = self.stage.run(words);
+            assert!(!said.out.is_empty(), "{words:?}: {}", said.err);
+            self.stage.write(&format!("told/{n}"), &format!("{}{}", said.out, said.err));
+        }
+        let searched = canary.absent_below(self.stage.at(), |_| false);
+        assert!(searched > 20, "{searched} files were searched");
     }
 
     /// Nobody ever met what they could not read, and nobody was refused.
