@@ -129,7 +129,9 @@ impl Seal {
 
     fn strip_prefix(&self, text: &mut Cow<'_, [u8]>) -> Result<Option<String>, Misfit> {
         let Some(prefix) = &self.prefix else { return Ok(None) };
-        let wrong = || Misfit(format!("it does not begin with `{prefix}`"));
+        let quoted = text.first() == Some(&b'"');
+        let why = if quoted { ": it stands in quotes once more than it should" } else { "" };
+        let wrong = || Misfit(format!("it does not begin with `{prefix}`{why}"));
         let mut at = 0;
         let mut version = None;
         for piece in prefix.pieces() {
@@ -208,7 +210,7 @@ fn described(coding: Coding) -> &'static str {
         Coding::Hex => "hex",
         Coding::Base64 => "base64",
         Coding::Base64url => "URL-safe base64",
-        Coding::Json => "a JSON string",
+        Coding::Json => "a JSON string in its quotes",
     }
 }
 

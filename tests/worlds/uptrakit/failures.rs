@@ -28,11 +28,20 @@ fn stops(site: &Site, words: &[&str]) -> String {
     all
 }
 
+/// Goes on to the end. Where a member's time is short, a slow machine may need another attempt.
 fn ends_well(site: &Site) -> String {
-    let said = site.stage.done(&["apply", "plan.json", "--wait"]);
+    let mut told = String::new();
+    for _ in 0..6 {
+        let said = site.stage.run(&["apply", "plan.json", "--wait"]);
+        told = said.out + &said.err;
+        if said.code != Some(1) {
+            assert_eq!(said.code, Some(0), "{told}");
+            break;
+        }
+    }
     site.judged("v2", "v1");
     site.nobody_was_stranded();
-    said
+    told
 }
 
 #[test]
@@ -79,7 +88,7 @@ fn given_up_before_the_values_move_nothing_is_left_of_it() {
 
 #[test]
 fn a_controller_that_does_not_come_up_stops_the_roll_out() {
-    let site = planned(Wish::new(Kind::Postgres).with("within = \"20s\"", "within = \"5s\""));
+    let site = planned(Wish::new(Kind::Postgres).with("within = \"2m\"", "within = \"20s\""));
     site.hook("restart ctl-1", &["spoil ctl-1"]);
     let said = stops(&site, &["10-restart", "see `ctl-1` well again", "look at the log of `ctl-1`"]);
     assert!(said.contains("Safe to leave: no: `ctl-1`, `ctl-2` and `scheduler` may not come up"), "{said}");
@@ -104,7 +113,7 @@ fn a_controller_that_does_not_come_up_stops_the_roll_out() {
 /// Members that a command prints take turns in one step, and are named all the same.
 #[test]
 fn members_from_a_command_take_turns_too() {
-    let wish = Wish::new(Kind::Sqlite).with("within = \"20s\"", "within = \"5s\"");
+    let wish = Wish::new(Kind::Sqlite).with("within = \"2m\"", "within = \"20s\"");
     let listed = "members = { from = [\"site/members\"], at_least = 2 }";
     let site = Site::new(&wish.with("members = [\"ctl-1\", \"ctl-2\"]", listed));
     site.stage.done(&["plan", "-o", "plan.json"]);
@@ -206,6 +215,27 @@ fn what_is_missing_wrong_or_gone_is_named_before_anything_changes() {
     assert!(said.contains("Safe to leave: yes"), "{said}");
     let key = site.stage.at().join("keys/master/v2.key");
     assert!(!key.exists(), "{said}");
+}
+
+/// A controller passes over a token that does not look right, so nobody there would ever notice.
+#[test]
+fn a_verification_token_in_wrong_quotes_is_named_though_controllers_start() {
+    for (kind, spoil) in [(Kind::Postgres, "twice"), (Kind::Sqlite, "bare")] {
+        let site = planned(Wish::new(kind));
+        let token = |how: &str| site.python("judge.py", &["token", &site.database, how, "hosts/ctl-1/v1.key"]);
+        token(spoil);
+        site.act("ctl-1/restart", "");
+        site.act("ctl-1/settle", "");
+        assert_eq!(site.ask("ctl-1/health").0, 200, "it starts as if nothing were wrong: {}", site.log("ctl-1"));
+        let words = ["2-verify: could not open what `v1`", "global_settings.value` where key='crypto.master_key_verification'"];
+        let said = stops(&site, &words);
+        assert!(said.contains("quotes") && said.contains("mend or remove"), "{said}");
+        assert!(said.contains("Safe to leave: yes"), "{said}");
+        let verified = site.stage.run(&["verify", "--key", "uptrakit/master"]);
+        assert!(in_a_line(&verified.out).contains("crypto.master_key_verification"), "{}", verified.out);
+        token("mended");
+        ends_well(&site);
+    }
 }
 
 #[test]

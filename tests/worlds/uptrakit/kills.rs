@@ -11,7 +11,16 @@ use super::site::Wish;
 /// Killed as each step begins, once, whatever that step does.
 #[test]
 fn killed_at_every_step_it_goes_on() {
-    let site = Site::new(&Wish::new(Kind::Sqlite));
+    killed_at_every_step(Kind::Sqlite);
+}
+
+#[test]
+fn killed_at_every_step_it_goes_on_over_postgresql() {
+    killed_at_every_step(Kind::Postgres);
+}
+
+fn killed_at_every_step(kind: Kind) {
+    let site = Site::new(&Wish::new(kind));
     site.stage.done(&["plan", "-o", "plan.json"]);
     let mut killed = BTreeSet::new();
     loop {

@@ -143,7 +143,7 @@ impl Site {
             (", within = \"2m\" }".into(), " }".into()),
             (
                 "[\"site/restart\", \"{{ member }}\"] }".into(),
-                "[\"site/restart\", \"{{ member }}\"], within = \"20s\" }".into(),
+                "[\"site/restart\", \"{{ member }}\"], within = \"2m\" }".into(),
             ),
         ];
         if wish.kind == Kind::Sqlite {

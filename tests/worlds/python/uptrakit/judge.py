@@ -1,6 +1,6 @@
 """The judge, who trusts nobody: `judge.py make DATABASE KEYFILE ROWS [RETIRED]`, `judge.py dump DATABASE FILE`,
 `judge.py same DATABASE BEFORE KEYFILE OLDKEYFILE [+COLUMNS]`: everything opens under the key, with the plaintext it had, and every
-other byte is as it was. `judge.py untouched DATABASE BEFORE`: no value was moved."""
+other byte is as it was. `judge.py untouched DATABASE BEFORE`: no value was moved. `judge.py token DATABASE HOW KEYFILE`."""
 
 import json
 import os
@@ -113,6 +113,21 @@ def untouched(place, before):
             assert after[table][name] == row, f"{table} {name}: {row} became {after[table][name]}"
 
 
+def token(place, how, path):
+    """Somebody's hand on the verification token: `twice` quotes it once more, `bare` takes the quotes away, `mended` puts it back."""
+    database, file = Database(place), "token.json"
+    if how == "mended":
+        with open(file) as kept:
+            spoilt = json.load(kept)
+    else:
+        right = database.token()
+        with open(file, "w") as kept:
+            json.dump(right, kept)
+        spoilt = json.dumps(right) if how == "twice" else right.strip('"')
+    assert how == "mended" or vault.check_token(key(path), spoilt) is None, "it must look like no token at all"
+    database.ask("UPDATE global_settings SET value = ? WHERE key = ?", spoilt, vault.TOKEN_KEY)
+
+
 def opened(database, new, old, before, was=None):
     """Every value under the new key, by the formats alone."""
     clean = lambda cell: cell.split(":", 1)[1].strip("'") if cell.startswith("text:") else cell
@@ -138,4 +153,4 @@ def opened(database, new, old, before, was=None):
 
 
 if __name__ == "__main__":
-    {"make": make, "dump": dump, "same": same, "untouched": untouched, "back": back}[sys.argv[1]](*sys.argv[2:])
+    {"make": make, "dump": dump, "same": same, "untouched": untouched, "back": back, "token": token}[sys.argv[1]](*sys.argv[2:])

@@ -4,6 +4,7 @@ key when it starts, holds them in memory, seals and opens credentials all the ti
 
 import json
 import os
+import sqlite3
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ import tomllib
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import psycopg
 import vault
 from vault import ConfigurationError
 
@@ -141,11 +143,19 @@ def main():
     role, name, config, port = sys.argv[1:5]
     with open(config, "rb") as file:
         member = Member(role, name, tomllib.load(file))
-    try:
-        member.start()
-    except ConfigurationError as error:
-        member.log("ERROR", f"configuration error: {error}")
-        sys.exit(EXIT_CONFIGURATION)
+    # A database that is busy at this moment is tried again, as an init system would have it.
+    for attempt in range(20):
+        try:
+            member.start()
+            break
+        except ConfigurationError as error:
+            member.log("ERROR", f"configuration error: {error}")
+            sys.exit(EXIT_CONFIGURATION)
+        except (sqlite3.OperationalError, psycopg.OperationalError) as error:
+            member.log("ERROR", f"cannot start yet: {error}")
+            time.sleep(0.2)
+    else:
+        sys.exit(1)
     server = ThreadingHTTPServer(("127.0.0.1", int(port)), handler(member))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     # It ends with the machine that it runs on.
