@@ -103,9 +103,12 @@ pub(super) fn history(backend: &OpenbaoKv, at: &str, keep: Span, now: Hour) -> R
     }
     let metadata = document::path(&backend.layout.mount, "metadata", at);
     let kept = reach.kept_max;
-    let why = format!("others write it so often that its {kept} versions reach back {reached} only, and {keep} are to be kept");
+    let why = format!(
+        "others write it so often that its {kept} versions reach back {reached} only, and {keep} are to be kept"
+    );
     let more = kept.saturating_mul(10);
-    let hint = format!("`bao write {metadata} max_versions={more}`, or `pre_images = {{ to = \"age:NAME\", keep = \"..\" }}`");
+    let hint =
+        format!("`bao write {metadata} max_versions={more}`, or `pre_images = {{ to = \"age:NAME\", keep = \"..\" }}`");
     Err(Fault::ask_operator(doing, why).hint(hint))
 }
 

@@ -3,8 +3,8 @@
 
 use crate::backend::openbao_kv::OpenbaoKv;
 use crate::backend::openbao_kv::document;
-use crate::backend::openbao_kv::mark;
 use crate::backend::openbao_kv::document::Document;
+use crate::backend::openbao_kv::mark;
 use crate::fault::Fault;
 use crate::model::Hour;
 use crate::model::Key;

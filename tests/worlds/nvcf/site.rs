@@ -209,14 +209,25 @@ impl Site {
     pub(super) fn no_key_got_out(&self) {
         let (document, _) = self.document();
         let secrets = ["keys", "private_jwks"].into_iter().flat_map(|field| {
-            let set: Value = serde_json::from_slice(&STANDARD.decode(document[field].as_str().unwrap()).unwrap()).unwrap();
+            let set: Value =
+                serde_json::from_slice(&STANDARD.decode(document[field].as_str().unwrap()).unwrap()).unwrap();
             let keys = set["keys"].as_array().unwrap().clone();
             keys.into_iter().map(|key| URL_SAFE_NO_PAD.decode(key["k"].as_str().unwrap()).unwrap())
         });
         let canary = Canary::new(secrets);
         // Reports and the like go to a file beside the others.
-        for (n, words) in [&["report"][..], &["report", "--markdown"], &["report", "--json"], &["status", "--json"],
-            &["journal", "show"], &["journal", "export"], &["show", "plan.json"], &["calendar"]].into_iter().enumerate()
+        for (n, words) in [
+            &["report"][..],
+            &["report", "--markdown"],
+            &["report", "--json"],
+            &["status", "--json"],
+            &["journal", "show"],
+            &["journal", "export"],
+            &["show", "plan.json"],
+            &["calendar"],
+        ]
+        .into_iter()
+        .enumerate()
         {
             let said = self.stage.run(words);
             assert!(!said.out.is_empty(), "{words:?}: {}", said.err);

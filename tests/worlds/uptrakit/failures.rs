@@ -227,7 +227,8 @@ fn a_verification_token_in_wrong_quotes_is_named_though_controllers_start() {
         site.act("ctl-1/restart", "");
         site.act("ctl-1/settle", "");
         assert_eq!(site.ask("ctl-1/health").0, 200, "it starts as if nothing were wrong: {}", site.log("ctl-1"));
-        let words = ["2-verify: could not open what `v1`", "global_settings.value` where key='crypto.master_key_verification'"];
+        let words =
+            ["2-verify: could not open what `v1`", "global_settings.value` where key='crypto.master_key_verification'"];
         let said = stops(&site, &words);
         assert!(said.contains("quotes") && said.contains("mend or remove"), "{said}");
         assert!(said.contains("Safe to leave: yes"), "{said}");
