@@ -46,6 +46,15 @@ impl Site {
         self
     }
 
+    /// Its home behind PgBouncer in transaction mode, which lends each transaction another of its two connections.
+    fn behind_a_pooler() -> Self {
+        let site = Self::new();
+        let pooler = std::env::var("KEYROTA_TEST_POOLER").expect("run it by `tests/services.sh`");
+        let name = site.database.url().rsplit_once('/').unwrap().1;
+        let url = format!("{}/{name}", pooler.rsplit_once('/').unwrap().0);
+        site.by(url)
+    }
+
     /// A fresh machine: policies, a project that names the home, and nothing that a run before it left. Key folders know the
     /// project's folder, so it is always the same one.
     pub(crate) fn machine(&self) -> Machine<'_> {
@@ -293,7 +302,17 @@ fn a_wire_that_is_cut_at_any_message_costs_nothing() {
 
 #[test]
 fn a_runner_that_slept_through_its_lease_writes_nothing_more() {
-    let site = Site::new();
+    sleeps_through_its_lease(&Site::new());
+}
+
+/// The lease is a row, and no lock is held from one transaction to the next: a pooler is no hindrance.
+#[test]
+fn behind_a_pooler_that_lends_transactions_a_lease_holds_and_history_does_not_fork() {
+    sleeps_through_its_lease(&Site::behind_a_pooler());
+    two_at_once(&Site::behind_a_pooler());
+}
+
+fn sleeps_through_its_lease(site: &Site) {
     let plan = site.plan();
     let rival = site.machine();
     let child = rival.spawn(&["apply", &plan, "--wait"]);
@@ -380,7 +399,10 @@ fn what_stands_in_the_way_has_its_own_sentence_and_its_way_out() {
 
 #[test]
 fn two_at_once_never_fork_the_history() {
-    let site = Site::new();
+    two_at_once(&Site::new());
+}
+
+fn two_at_once(site: &Site) {
     let plan = site.plan();
     let machine = site.machine();
     let since = Instant::now();
