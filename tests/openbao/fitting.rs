@@ -101,7 +101,7 @@ fn a_busy_writer_pushes_what_was_out_of_the_history() {
     server.put(&format!("kv/data/{AT}"), json!({ "data": document() }));
     let fault = backend.history(AT, day, later(2)).unwrap_err();
     let text = format!("{fault} -> {}", fault.hint.clone().unwrap());
-    assert!(text.contains("its 10 versions reach back 2h") && text.contains("1d are to be kept"), "{text}");
+    assert!(text.contains("its 10 versions reach back 2h") && text.contains("24h are to be kept"), "{text}");
     assert!(text.contains("max_versions=100") && text.contains("age:NAME"), "{text}");
     backend.history(AT, hour, later(2)).unwrap();
 }
@@ -142,7 +142,8 @@ fn old_server(document: String) -> Server {
             let body = match question.lines().next().unwrap_or_default() {
                 line if line.contains("/kv/data/") => document.clone(),
                 line if line.contains("capabilities-self") => {
-                    json!({ "data": { format!("kv/data/{AT}"): ["root"] } }).to_string()
+                    let root = json!(["root"]);
+                    json!({ "data": { format!("kv/data/{AT}"): root, format!("kv/metadata/{AT}"): root } }).to_string()
                 }
                 line if line.starts_with("PUT") => panic!("nothing is written: {line}"),
                 _ => json!({ "data": { "ttl": 0 } }).to_string(),
