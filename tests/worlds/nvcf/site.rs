@@ -224,7 +224,6 @@ impl Site {
             &["journal", "show"],
             &["journal", "export"],
             &["show", "plan.json"],
-            &["calendar"],
         ]
         .into_iter()
         .enumerate()
