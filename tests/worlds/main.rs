@@ -13,6 +13,8 @@
 #[allow(dead_code, reason = "the client's own tests use the rest")]
 #[path = "../openbao/server.rs"]
 mod bao;
+#[path = "../support/canary.rs"]
+mod canary;
 mod nico;
 mod nico_postgres;
 mod nvcf;

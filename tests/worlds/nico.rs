@@ -1,8 +1,6 @@
 //! NICo: a secrets document, a pointer in TOML, instances that read both only when they start, and rows that the service seals
 //! anew when it is asked. `nico_postgres` moves the same rows without it.
 
-#[path = "../support/canary.rs"]
-mod canary;
 mod end;
 mod paths;
 mod site;

@@ -5,8 +5,6 @@
 use crate::bao;
 
 mod back;
-#[path = "../support/canary.rs"]
-mod canary;
 mod lost;
 mod refusals;
 mod rotation;

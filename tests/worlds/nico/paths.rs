@@ -1,8 +1,8 @@
 //! The same site with its keys on a secrets server, a path for each: turned while it is killed, to the end of the old key.
 
-use super::canary::Canary;
 use super::site::Site;
 use crate::bao::Server;
+use crate::canary::Canary;
 use crate::stage::python;
 use crate::stage::until;
 use base64::Engine;

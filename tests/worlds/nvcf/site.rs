@@ -14,7 +14,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::bao::Server;
-use super::canary::Canary;
+use crate::canary::Canary;
 use crate::stage::Actor;
 use crate::stage::Said;
 use crate::stage::Stage;
