@@ -179,12 +179,12 @@ pub fn run(store: &dyn Store, job: &Job, ring: &Ring, watch: &mut dyn Watch) -> 
     Ok(outcome)
 }
 
-/// The census that closes a rewrap. Where every value names its version beside itself, a count by version asks of every row what
-/// another walk would ask: where it finds nothing but the target, that walk would move nothing.
+/// The census that closes a rewrap. Where every value names its version, beside itself or inside, a count by version asks of
+/// every row what another walk would ask: where it finds nothing but the target, that walk would move nothing.
 fn closing(store: &dyn Store, job: &Job) -> Result<Option<Vec<Census>>, Fault> {
     let mut all = Vec::new();
     for block in &job.blocks {
-        if block.version_beside().is_none() {
+        if block.version == VersionAt::ByTrial {
             return Ok(None);
         }
         let census = store.census(block)?;

@@ -33,10 +33,11 @@ fn file(path: &str) -> Result<String, Fault> {
     }
 }
 
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
     "file",
     "document",
     "openbao-kv",
+    "openbao-transit",
     "azure-key-vault",
     "pkcs11",
     "sqlite",
