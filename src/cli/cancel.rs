@@ -104,6 +104,11 @@ fn tell(left: &Left, console: &mut Console) {
     if let Some(version) = &left.discarded {
         console.out(&format!("    `{version}` was discarded: it was staged, and nothing is sealed under it"));
     }
+    for fleet in &left.holding {
+        console.out(&format!(
+            "    `{fleet}` still holds the version that was destroyed, and no later plan takes it from there: run its `deliver` or `withdraw` command by hand"
+        ));
+    }
     for fleet in &left.delivered {
         console.out(&format!("    `{fleet}` was given it; the copies there open nothing and can be taken away"));
     }

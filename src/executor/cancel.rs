@@ -37,6 +37,8 @@ pub struct Left {
     pub kept: Option<(VersionId, String)>,
     /// The fleets that were given the version that was taken away.
     pub delivered: Vec<Name>,
+    /// The fleets that still hold a version which the backend destroyed in this run: no later plan takes it from them.
+    pub holding: Vec<Name>,
     /// Why nothing was looked at.
     pub unknown: Option<String>,
 }
@@ -74,11 +76,13 @@ fn one(
         discarded: None,
         kept: None,
         delivered: Vec::new(),
+        holding: Vec::new(),
         unknown: None,
     };
     let policy = plan.policies.iter().find(|policy| policy.name == *planned.name.policy());
     let key = policy.and_then(|policy| Some((policy, policy.keys.get(planned.name.key())?)));
     let (Some((policy, key)), Some(standing)) = (key, desk.standing(id).cloned()) else { return Ok(left) };
+    left.holding = holding(unit, at, &standing);
     let looked = world.backend(&planned.name, &key.backend).and_then(|backend| backend.look(&key.at));
     match looked {
         Ok(look) => left.versions = look.key,
@@ -194,6 +198,17 @@ fn discard(
     let change = vec![(planned.name.clone(), change)];
     desk.say(vec![Event::Done { step, attempt, facts: Default::default(), change, undone: Vec::new() }])?;
     Ok(Ok(()))
+}
+
+/// Whom the removal of a destroyed version had not reached yet.
+fn holding(unit: &Unit, at: usize, standing: &Standing) -> Vec<Name> {
+    let of = || steps(unit, at, standing);
+    let destroyed = of().any(|(step, stands)| step.part == Part::Destroy && *stands != Stands::Pending);
+    let unreached = of().filter_map(|(step, stands)| match &step.part {
+        Part::Withdraw { fleet } if !matches!(stands, Stands::Done { .. }) => Some(fleet.clone()),
+        _ => None,
+    });
+    if destroyed { unreached.collect() } else { Vec::new() }
 }
 
 fn delivered(unit: &Unit, at: usize, standing: &Standing) -> Vec<Name> {

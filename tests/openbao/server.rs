@@ -57,8 +57,19 @@ impl Server {
         server
     }
 
-    /// Asks as the operator.
+    /// Asks as the operator. A store of documents that was made just now may ask for a moment's patience.
     pub(crate) fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        for _ in 0..600 {
+            let (status, answer) = self.ask_once(method, path, body);
+            if status != 400 || !answer.to_string().contains("Upgrading from non-versioned") {
+                return (status, answer);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("{path}: it is still made ready after a minute");
+    }
+
+    fn ask_once(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
         let mut request = ureq::http::Request::builder()
             .method(method)

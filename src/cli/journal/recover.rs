@@ -39,6 +39,8 @@ struct Provable {
     head: Option<Head>,
     /// The last of the whole entries.
     last: Option<Head>,
+    /// Lines behind the first broken one: what they say is not taken up.
+    behind: u64,
     /// The plans that were kept.
     plans: usize,
     /// Runs that were open when the whole entries end.
@@ -50,6 +52,13 @@ struct Provable {
     /// The same, as the new journal says it again.
     #[serde(skip)]
     carried: Vec<Event>,
+}
+
+impl Provable {
+    /// By what it is known again.
+    fn told(&self) -> (&str, u64, Option<Head>, u64) {
+        (&self.wrong, self.entries, self.last, self.behind)
+    }
 }
 
 pub(super) fn run(folder: &Path, because: &str, yes: bool, console: &mut Console) -> Result<Exit, Fail> {
@@ -73,6 +82,11 @@ pub(super) fn run(folder: &Path, because: &str, yes: bool, console: &mut Console
     let stop = Arc::new(AtomicBool::new(false));
     let now = wire::clock(&stop).now();
     let lease = home.lock(&actor)?;
+    // Somebody else may have recovered it, or put a copy back, while the question stood.
+    if provable(home.as_ref())?.is_none_or(|again| again.told() != found.told()) {
+        let hint = "run `keyrota journal recover` again: it tells what it finds now";
+        return Err(Fail::refused("the journal is not the one that was looked at any more: nothing was changed", hint));
+    }
     let mut kept: Vec<Aside> = Vec::new();
     let head = home.begin_anew(&lease, &mut |asides: &[Aside]| {
         kept = asides.to_vec();
@@ -121,7 +135,9 @@ fn provable(home: &dyn Home) -> Result<Option<Provable>, Fail> {
     // Where no new one can take its place, whoever asks is told so, and not what would become of it.
     home.may_begin_anew()?;
     let bytes = home.bytes()?;
-    let (ledger, last) = journal::prefix(bytes.unwrap_or_default());
+    let bytes = bytes.unwrap_or_default();
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n').count() as u64;
+    let (ledger, last) = journal::prefix(bytes);
     let mut remarks: Vec<String> = Vec::new();
     for (key, known) in &ledger.keys {
         let counted = [(known.quarantine.len(), "in quarantine"), (known.accepted.len(), "accepted as lost")];
@@ -135,6 +151,7 @@ fn provable(home: &dyn Home) -> Result<Option<Provable>, Fail> {
         entries: ledger.count,
         head: home.head().ok().flatten(),
         last: (last != Head::NONE).then_some(last),
+        behind: lines.saturating_sub(ledger.count.saturating_add(1)),
         plans: home.plans()?.len(),
         open: ledger.open().map(|run| run.run.to_string()).collect(),
         keys: ledger.keys.keys().cloned().collect(),
@@ -151,6 +168,12 @@ fn tell(found: &Provable, console: &mut Console) {
         found.last.map(|last| format!(", the last is {}", last.digest)).unwrap_or_default(),
         count(found.plans, "plan is", "plans are")
     ));
+    if found.behind > 0 {
+        console.out(&format!(
+            "{} behind the broken one: what they say is not taken up. Look through them for `compromised`, `quarantined` and `taken-back`.",
+            count(usize::try_from(found.behind).unwrap_or(usize::MAX), "line stands", "lines stand")
+        ));
+    }
     match &found.head {
         Some(head) => console.out(&format!("The head that was kept apart: {head}")),
         None => console.out("The head that was kept apart is lost, or cannot be read."),

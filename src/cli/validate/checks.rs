@@ -28,14 +28,16 @@ pub(super) fn ask(
     check: &Check,
     member: Option<&Member>,
 ) -> Result<String, Fault> {
-    if let Some(word) = ONLY_THEN.into_iter().find(|word| templates(check).any(|text| text.asks_for(word))) {
+    if let Some(word) = ONLY_THEN.into_iter().find(|word| asks_for(check, word)) {
         return Ok(format!(
             "it asks for `{{{{ {word} }}}}`, which is only there while a rotation runs; it is not asked now"
         ));
     }
     let facts = facts(wired, (name, key), seen, member);
     let answer = wired.probe(name)?.ask(check, &facts)?;
-    let now = member.is_some() || check.when.is_empty() || check.when.contains(&When::Before);
+    // Of the time since a restart a member that had none has nothing to say.
+    let since = asks_for(check, "since");
+    let now = !since && member.is_some() || check.when.is_empty() || check.when.contains(&When::Before);
     match (answer.passed, now) {
         (true, _) => Ok(format!("it answers as expected: {}", answer.saw)),
         (false, false) => Ok(format!("it answers: {}; what is expected, is expected later", answer.saw)),
@@ -44,6 +46,11 @@ pub(super) fn ask(
             Err(Fault::ask_operator(doing, answer.saw).hint("as it stands, a rotation would stop there"))
         }
     }
+}
+
+fn asks_for(check: &Check, word: &str) -> bool {
+    let texts = check.expect.json.values().filter_map(|value| value.as_str()?.parse::<Template>().ok());
+    templates(check).any(|text| text.asks_for(word)) || texts.into_iter().any(|text| text.asks_for(word))
 }
 
 fn templates(check: &Check) -> impl Iterator<Item = &Template> {

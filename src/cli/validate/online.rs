@@ -100,14 +100,18 @@ impl Asked<'_> {
     fn put(&mut self, what: String, found: FoundOr) {
         let FoundOr(found) = found;
         // Places that several keys share are asked once each, and told once.
-        if self.lines.iter().any(|line| line.what == what) {
-            return;
-        }
+        let told = self.lines.iter().position(|line| line.what == what);
         let (found, fault) = match found {
             Ok(found) => (Some(found), None),
             Err(fault) => (None, Some(fault)),
         };
-        self.lines.push(Line { what, found, fault });
+        let line = Line { what, found, fault };
+        match told.and_then(|at| self.lines.get_mut(at)) {
+            None => self.lines.push(line),
+            // What stands in the way of one of them is never hidden by another that fits.
+            Some(known) if known.fault.is_none() && line.fault.is_some() => *known = line,
+            Some(_) => {}
+        }
     }
 
     fn key(&mut self, policy: &Policy, name: KeyName, key: &meant::Key) {
@@ -200,7 +204,7 @@ impl Asked<'_> {
             }
         };
         for check in &meant.healthy {
-            let what = format!("{name}: check `{}`", check.name);
+            let what = format!("{name}: check `{}` of fleet `{fleet}`", check.name);
             if matches!(check.ask, Ask::Command { .. }) {
                 let found = self.check((name, key), seen, check, None);
                 self.put(what, found.into());
@@ -214,7 +218,7 @@ impl Asked<'_> {
                 Ok(members) => {
                     for member in members {
                         let found = self.check((name, key), seen, check, Some(member));
-                        self.put(format!("{what} of `{member}`"), found.into());
+                        self.put(format!("{what} at `{member}`"), found.into());
                     }
                 }
             }
