@@ -616,11 +616,22 @@ fn a_version_that_others_know_is_left_at_once() {
     for args in ["status --all", "why app/kek@v1", "plan --back app/kek", "plan --to app/kek@v1", "report"] {
         world.run(args);
     }
-    // Said again, there is nothing to rotate; and one that nobody uses can be said to be known too.
-    world.run("plan --compromised app/kek@v1 -o again.json");
+    // Said again, there is nothing to rotate.
+    world.run("plan --compromised app/kek@v1 -o again.json --exit-code");
     world.until("apply again.json --exit-code", 0);
     world.run("plan --compromised app/kek@v2 -o next.json --exit-code");
     insta::assert_snapshot!(world.told);
+}
+
+/// Where nothing is to be rotated, that others know a version is still something to write down: once.
+#[test]
+fn what_is_only_to_be_written_down_is_planned_as_well() {
+    let world = world(80, "1s", "40d");
+    world.carry_out("plan.json", "--key app/kek");
+    let say = "plan --compromised app/kek@v1 -o say.json --exit-code";
+    assert_eq!(world.quietly(say).0, 2);
+    world.until("apply say.json --exit-code", 0);
+    assert_eq!(world.quietly(say).0, 0);
 }
 
 /// A program counts what a version has sealed: the figures are told, at the limit the key is due, and what nobody can count is

@@ -21,6 +21,8 @@ mod cases;
 mod kept;
 #[path = "plans/laws.rs"]
 mod laws;
+#[path = "plans/leaks.rs"]
+mod leaks;
 #[path = "plans/rules.rs"]
 mod rules;
 #[path = "plans/scene.rs"]

@@ -38,7 +38,7 @@ pub(super) struct Args {
     /// Say "same plan, later dates" when nothing but dates and estimates differ from this saved plan.
     #[arg(long, value_name = "OLD")]
     same_as: Option<PathBuf>,
-    /// Exit with 2 when there is something to do.
+    /// Exit with 2 when there is something to do, or to write down.
     #[arg(long)]
     exit_code: bool,
 }
@@ -63,11 +63,18 @@ pub(super) fn run(folder: &Path, args: &Args, console: &mut Console) -> Result<E
     if empty && args.asked.destroy && !console.json {
         console.hint("what keeps each old version: `keyrota why POLICY/KEY@VERSION`");
     }
+    let news = document.plan().leaks.iter().any(|leak| is_news(leak, &inventory));
     Ok(match (args.exit_code, empty, blocked) {
         (_, true, true) => Exit::Refused,
         (true, false, _) => Exit::Planned,
+        (true, true, false) if news => Exit::Planned,
         _ => Exit::Done,
     })
+}
+
+/// Whether the journal does not know yet that others know it.
+fn is_news(leak: &decision::Leak, inventory: &crate::inventory::Inventory) -> bool {
+    inventory.keys.get(&leak.key).is_none_or(|seen| !seen.past.compromised.contains(&leak.version))
 }
 
 fn show(document: &Document, args: &Args, console: &mut Console) -> Result<(), Fail> {

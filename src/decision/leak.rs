@@ -2,7 +2,6 @@
 //! from it, so that whoever reads it can weigh the leak against the loss.
 
 use crate::decision::Wish;
-use crate::inventory::FleetSeen;
 use crate::inventory::Inventory;
 use crate::inventory::KeySeen;
 use crate::inventory::MemberSeen;
@@ -31,8 +30,11 @@ pub struct Leak {
     pub key: KeyName,
     /// The version.
     pub version: VersionId,
-    /// The state that it was found in; nothing where it is no longer there.
+    /// The state that it was found in; nothing where it is no longer there, or was not looked at.
     pub state: Option<State>,
+    /// Why nobody could look, where nobody could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unseen: Option<String>,
     /// What would break if it were disabled this moment.
     pub breaks: Vec<Breaks>,
 }
@@ -83,7 +85,7 @@ pub enum Breaks {
     Unheard {
         /// The fleet.
         fleet: Name,
-        /// The members.
+        /// The members, as far as they have names.
         members: Vec<Member>,
     },
     /// Values in quarantine.
@@ -120,20 +122,27 @@ pub fn leak(project: &Project, inventory: &Inventory, wish: &Wish) -> Option<Lea
     let policy = project.policies.iter().find(|policy| policy.name == *key.policy())?;
     let meant = policy.keys.get(key.key())?;
     let breaks = breaks(policy, meant, seen, version, inventory.hour);
-    Some(Leak { key: key.clone(), version: version.clone(), state: found.map(|found| found.state), breaks })
+    let unseen = seen.able.is_none().then(|| unseen(seen));
+    Some(Leak { key: key.clone(), version: version.clone(), state: found.map(|found| found.state), unseen, breaks })
 }
 
-/// What would break if a version were disabled this moment.
+/// Why its backend could not be looked at.
+fn unseen(seen: &KeySeen) -> String {
+    let why: Vec<_> = seen.unreachable.iter().map(|told| format!("{}: {}", told.what, told.why)).collect();
+    if why.is_empty() { "its backend was not looked at".into() } else { why.join("; ") }
+}
+
+/// What would break if a version were disabled this moment; what may break, where its backend could not be looked at.
 #[must_use]
 pub fn breaks(policy: &Policy, key: &Key, seen: &KeySeen, version: &VersionId, hour: Hour) -> Vec<Breaks> {
     let found = seen.key.version(version).map(|version| version.state);
-    if found.is_none_or(|state| state == State::Destroyed) {
+    let gone = found.is_none_or(|state| state == State::Destroyed);
+    if gone && seen.able.is_some() {
         return Vec::new();
     }
-    let mut all = values(seen, version);
+    let mut all: Vec<Breaks> = key.seals.iter().flat_map(|name| values(name, seen, version)).collect();
     for (name, fleet) in key.used_by.iter().filter_map(|name| policy.fleets.get_key_value(name)) {
-        let members = seen.fleets.get(name).cloned().unwrap_or_default();
-        all.extend(held((name, fleet), &members, version, found == Some(State::Current)));
+        all.extend(held((name, fleet), seen, version, found));
     }
     let count = seen.past.quarantined.get(version).copied().unwrap_or(0);
     all.extend((count > 0).then_some(Breaks::Quarantined { count }));
@@ -151,29 +160,32 @@ pub fn breaks(policy: &Policy, key: &Key, seen: &KeySeen, version: &VersionId, h
     all
 }
 
-fn values(seen: &KeySeen, version: &VersionId) -> Vec<Breaks> {
-    let mut all = Vec::new();
-    for (name, store) in &seen.stores {
-        let store_name = || name.clone();
-        let Some(census) = &store.census else {
-            let unseen = store.mover == Mover::Nobody;
-            all.push(match unseen {
-                true => Breaks::Unseen { store: store_name() },
-                false => Breaks::Uncounted { store: store_name() },
-            });
-            continue;
-        };
-        let count = census.of(version);
-        all.extend((count > 0).then(|| Breaks::Values { store: store_name(), count }));
-        let count = census.by_trial;
-        all.extend((count > 0).then(|| Breaks::ByTrial { store: store_name(), count }));
+/// What of one store is under it; a store that could not be reached counts as one that was not counted.
+fn values(name: &Name, seen: &KeySeen, version: &VersionId) -> Vec<Breaks> {
+    let store = || name.clone();
+    let found = seen.stores.get(name);
+    if found.is_some_and(|found| found.mover == Mover::Nobody) {
+        return vec![Breaks::Unseen { store: store() }];
     }
+    let Some(census) = found.and_then(|found| found.census.as_ref()) else {
+        return vec![Breaks::Uncounted { store: store() }];
+    };
+    let mut all = Vec::new();
+    let count = census.of(version);
+    all.extend((count > 0).then(|| Breaks::Values { store: store(), count }));
+    let count = census.by_trial;
+    all.extend((count > 0).then(|| Breaks::ByTrial { store: store(), count }));
     all
 }
 
-fn held((name, fleet): (&Name, &Fleet), seen: &FleetSeen, version: &VersionId, current: bool) -> Vec<Breaks> {
+/// Who of one fleet needs it. Who proves what they know and was not heard may; so may whoever could not be asked, and
+/// everybody while nobody knows which version is current.
+fn held((name, fleet): (&Name, &Fleet), seen: &KeySeen, version: &VersionId, found: Option<State>) -> Vec<Breaks> {
+    let (current, members) = (found == Some(State::Current), seen.fleets.get(name));
+    let lost = members.is_none() || seen.able.is_none();
+    let members = members.map(|fleet| fleet.members.as_slice()).unwrap_or_default();
     let named = |of: &dyn Fn(&&MemberSeen) -> bool| -> Vec<Member> {
-        seen.members.iter().filter(of).map(|member| member.name.clone()).collect()
+        members.iter().filter(of).map(|member| member.name.clone()).collect()
     };
     let says = |member: &&MemberSeen| match &member.writes {
         Some(writes) => writes == version,
@@ -183,21 +195,20 @@ fn held((name, fleet): (&Name, &Fleet), seen: &FleetSeen, version: &VersionId, c
         Some(knows) => knows.contains(version) && knows.iter().all(|known| known == version),
         None => current && fleet.holds == Holds::One,
     };
-    // Who proves what they know, and was not heard.
-    let unheard = |member: &&MemberSeen| fleet.proof.is_some() && member.knows.is_none();
-    let nameless = seen.members.is_empty() && current;
+    let unheard = |member: &&MemberSeen| lost || fleet.proof.is_some() && member.knows.is_none();
+    let nameless = members.is_empty() && current;
     let mut all = Vec::new();
-    let members = named(&says);
-    if !members.is_empty() || nameless && fleet.writes != Writes::Never {
-        all.push(Breaks::Writers { fleet: name.clone(), members });
+    let told = named(&says);
+    if !told.is_empty() || nameless && fleet.writes != Writes::Never {
+        all.push(Breaks::Writers { fleet: name.clone(), members: told });
     }
-    let members = named(&only);
-    if !members.is_empty() || nameless && fleet.holds == Holds::One {
-        all.push(Breaks::HoldOnly { fleet: name.clone(), members });
+    let told = named(&only);
+    if !told.is_empty() || nameless && fleet.holds == Holds::One {
+        all.push(Breaks::HoldOnly { fleet: name.clone(), members: told });
     }
-    let members = named(&unheard);
-    if !members.is_empty() {
-        all.push(Breaks::Unheard { fleet: name.clone(), members });
+    let told = named(&unheard);
+    if !told.is_empty() || members.is_empty() && (lost || fleet.proof.is_some()) {
+        all.push(Breaks::Unheard { fleet: name.clone(), members: told });
     }
     all
 }

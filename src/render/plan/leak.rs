@@ -38,6 +38,10 @@ fn of(plan: &Plan, leak: &Leak) -> Vec<Note> {
 }
 
 fn title(leak: &Leak) -> String {
+    if let Some(why) = &leak.unseen {
+        let what = if leak.breaks.is_empty() { "." } else { ". What may need it:" };
+        return format!("`{}@{}` is known to others. Its state could not be seen: {why}{what}", leak.key, leak.version);
+    }
     let state = leak.state.map_or_else(|| "no longer there".to_owned(), |state| state.to_string());
     let which = format!("`{}@{}` ({state}) is known to others.", leak.key, leak.version);
     match (leak.state, leak.breaks.is_empty()) {
