@@ -343,6 +343,13 @@ impl Answer {
         })
     }
 
+    /// Whether the server itself says that there is nothing. What stands in front of it may answer 404 as well and knows of
+    /// nothing: only the server's own list of errors, an empty one, counts.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.status == 404 && trouble::errors(&self.body).is_some_and(|errors| errors.is_empty())
+    }
+
     /// The server's own words about what it did not do.
     #[must_use]
     pub fn said(&self) -> String {

@@ -70,7 +70,7 @@ impl OpenbaoTransit {
         let path = self.path("keys", at);
         let answer = self.client.get(&doing, &path)?;
         match answer.status {
-            404 if answer.said().is_empty() => Ok(None),
+            _ if answer.is_nothing() => Ok(None),
             _ if answer.is_good() => Seen::read(&doing, &answer).map(Some),
             _ => Err(self.client.unexpected(&doing, &path, &answer)),
         }

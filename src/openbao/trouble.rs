@@ -27,15 +27,18 @@ pub(super) fn passes(status: u16, body: &Secret, again: bool) -> bool {
     }
 }
 
-/// The server's own words.
-pub(super) fn said(body: &Secret) -> String {
+/// The list of errors that the server itself sends; nothing where it sent none.
+pub(super) fn errors(body: &Secret) -> Option<Vec<String>> {
     #[derive(serde::Deserialize)]
     struct Errors {
-        #[serde(default)]
         errors: Vec<String>,
     }
-    let errors = body.lend(|bytes| serde_json::from_slice::<Errors>(bytes)).map(|errors| errors.errors);
-    let text = errors.unwrap_or_default().join("; ");
+    body.lend(|bytes| serde_json::from_slice::<Errors>(bytes)).ok().map(|errors| errors.errors)
+}
+
+/// The server's own words.
+pub(super) fn said(body: &Secret) -> String {
+    let text = errors(body).unwrap_or_default().join("; ");
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut kept: String = text.chars().take(SAID_CHARS_MAX).collect();
     if kept.len() < text.len() {
@@ -185,6 +188,12 @@ pub(super) fn unexpected(client: &Inner, doing: &str, path: &str, answer: &Answe
     if said.contains("no handler for route") {
         let hint = "look at the policy's `mount` and `namespace`; `bao secrets list` shows what is mounted";
         return Fault::ask_operator(doing, format!("{place}: nothing is mounted at `{path}`")).hint(hint);
+    }
+    if answer.status == 404 && errors(&answer.body).is_none() {
+        let why = format!("{place}: what answers at `{path}` (status 404) is no secrets server");
+        return Fault::retry(doing, why).hint(
+            "does `addr` lead to OpenBao or Vault, and is what stands in front of it in order? then run this again",
+        );
     }
     let short = match answer.status {
         404 => format!("{place}: there is nothing at `{path}`"),

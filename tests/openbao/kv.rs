@@ -6,6 +6,7 @@ use keyrota::model::Change;
 use keyrota::model::State;
 use keyrota::policy::meant::key::Algorithm;
 use keyrota::port::backend::Backend;
+use keyrota::port::backend::Failed;
 use keyrota::template::Template;
 use serde_json::Value;
 use serde_json::json;
@@ -183,6 +184,27 @@ fn a_key_that_only_an_older_document_holds_is_not_lost_with_it() {
     add(&backend).unwrap();
     let refused = backend.change(AT, &Change::Destroy { version: OLD.parse().unwrap() }, None, now()).unwrap_err();
     assert!(refused.to_string().contains("version 2 of the document also holds key `gone`"), "{refused}");
+}
+
+#[test]
+fn what_cannot_be_looked_into_is_not_destroyed_unlooked() {
+    let server = server();
+    let backend = backend(&server);
+    add(&backend).unwrap();
+    server.put(&format!("kv/delete/{AT}"), json!({ "versions": [1] }));
+    let destroy = Change::Destroy { version: OLD.parse().unwrap() };
+    let destroyed =
+        |n: u32| server.get(&format!("kv/metadata/{AT}"))["data"]["versions"][n.to_string()]["destroyed"].clone();
+    for _ in 0..2 {
+        let refused = backend.change(AT, &destroy, None, now()).unwrap_err();
+        let Failed::Refused { why, hint } = &refused else { panic!("{refused}") };
+        assert!(why.contains("version 1 of the document is deleted and cannot be looked into"), "{refused}");
+        assert!(hint.as_ref().unwrap().contains("bao kv undelete -mount=kv -versions=1"), "{hint:?}");
+        assert_eq!((destroyed(1), destroyed(2)), (json!(false), json!(false)));
+    }
+    server.put(&format!("kv/undelete/{AT}"), json!({ "versions": [1] }));
+    backend.change(AT, &destroy, None, now()).unwrap();
+    assert_eq!((destroyed(1), destroyed(2)), (json!(true), json!(true)));
 }
 
 #[test]

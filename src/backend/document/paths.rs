@@ -95,7 +95,7 @@ impl Paths {
         let answer = self.client.list(&doing, &path)?;
         match answer.status {
             200..=299 => Ok(answer.json::<Reply>(&doing)?.data.keys),
-            404 if answer.said().is_empty() => Ok(Vec::new()),
+            _ if answer.is_nothing() => Ok(Vec::new()),
             _ => Err(self.client.unexpected(&doing, &path, &answer)),
         }
     }
@@ -132,7 +132,7 @@ impl Paths {
             document.put(field, raw);
         }
         match document.write(&self.client, &self.mount, &below(at, id.as_str()), &doing)? {
-            Written::Done => Ok(()),
+            Written::Done(_) => Ok(()),
             Written::Lost => Err(Fault::retry(doing, "somebody else has written there before us").into()),
         }
     }

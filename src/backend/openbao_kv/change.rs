@@ -46,7 +46,7 @@ pub(super) fn make(
         let mut there = there.unwrap_or_else(fresh);
         let Some(after) = wanted(&there.key, change, now)? else {
             mark::sign(backend, at)?;
-            return finish(backend, at, change);
+            return finish(backend, at, change, there.document.version);
         };
         if before.as_ref().is_some_and(|before| !same(before, &there.key)) {
             let why = "somebody else changed the versions while we were about to";
@@ -61,18 +61,20 @@ pub(super) fn make(
             mark::sign(backend, at)?;
         }
         match there.document.write(&backend.client, &backend.layout.mount, at, &doing) {
-            Ok(Written::Done) => {
+            Ok(Written::Done(version)) => {
                 if !is_there {
                     mark::sign(backend, at)?;
                 }
-                return finish(backend, at, change);
+                return finish(backend, at, change, version);
             }
             Ok(Written::Lost) => before = Some(there.key),
             // The answer may have been lost on its way: what lies there tells.
             Err(fault) if fault.may_retry() => {
                 let seen = backend.read(at).ok().flatten();
-                let done = seen.is_some_and(|seen| matches!(wanted(&seen.key, change, now), Ok(None)));
-                return if done { finish(backend, at, change) } else { Err(fault.into()) };
+                let done = seen.filter(|seen| matches!(wanted(&seen.key, change, now), Ok(None)));
+                let Some(done) = done else { return Err(fault.into()) };
+                mark::sign(backend, at)?;
+                return finish(backend, at, change, done.document.version);
             }
             Err(fault) => return Err(fault.into()),
         }
@@ -244,10 +246,11 @@ impl OpenbaoKv {
     }
 }
 
-/// What ends a version's material for good: the document's older versions still hold it.
-fn finish(backend: &OpenbaoKv, at: &str, change: &Change) -> Result<(), Failed> {
+/// What ends a version's material for good: the document's older versions still hold it. `least` is the version of the document
+/// that the change is in.
+fn finish(backend: &OpenbaoKv, at: &str, change: &Change, least: u64) -> Result<(), Failed> {
     match change {
-        Change::Destroy { version } => history::destroy(backend, at, version),
+        Change::Destroy { version } => history::destroy(backend, at, version, least),
         _ => Ok(()),
     }
 }

@@ -41,8 +41,8 @@ struct Metadata {
 
 /// What came of a write.
 pub(in crate::backend) enum Written {
-    /// It is there.
-    Done,
+    /// It is there, as this version.
+    Done(u64),
     /// Somebody else wrote first.
     Lost,
 }
@@ -133,7 +133,7 @@ pub(in crate::backend) fn find(
                 let Metadata { version, destroyed, deletion_time: when } = metadata;
                 Ok(Found::Gone { version, destroyed, when })
             }
-            (404, Err(_)) if answer.said().is_empty() => Ok(Found::Nothing),
+            (_, Err(_)) if answer.is_nothing() => Ok(Found::Nothing),
             (200..=299, Ok(Reply { data: Versioned { data: Some(fields), metadata } })) => {
                 let own = |raw: &RawValue| Zeroizing::new(raw.get().to_owned());
                 let fields = fields.into_iter().map(|(name, raw)| (name, own(raw))).collect();
@@ -198,10 +198,14 @@ impl Document {
         at: &str,
         doing: &str,
     ) -> Result<Written, Fault> {
+        #[derive(serde::Deserialize)]
+        struct Reply {
+            data: Metadata,
+        }
         let path = path(mount, "data", at);
         let answer: Answer = client.put(doing, &path, &self.body())?;
         match answer.status {
-            200..=299 => Ok(Written::Done),
+            200..=299 => Ok(Written::Done(answer.json::<Reply>(doing)?.data.version)),
             400 if answer.said().contains("check-and-set") => Ok(Written::Lost),
             _ => Err(client.unexpected(doing, &path, &answer)),
         }

@@ -2,8 +2,10 @@
 //! and since when it was current, stands nowhere else.
 
 use crate::backend::openbao_kv::OpenbaoKv;
+use crate::backend::openbao_kv::There;
 use crate::backend::openbao_kv::document;
 use crate::backend::openbao_kv::document::Document;
+use crate::backend::openbao_kv::document::Found;
 use crate::backend::openbao_kv::mark;
 use crate::fault::Fault;
 use crate::model::Hour;
@@ -96,7 +98,7 @@ fn metadata(client: &Client, mount: &str, at: &str, doing: &str) -> Result<Optio
     let answer = client.get(doing, &path)?;
     match answer.status {
         200..=299 => Ok(Some(answer.json::<Reply>(doing)?.data)),
-        404 if answer.said().is_empty() => Ok(None),
+        _ if answer.is_nothing() => Ok(None),
         _ => Err(client.unexpected(doing, &path, &answer)),
     }
 }
@@ -197,32 +199,21 @@ fn first(line: &[Seen], whole: bool, holds: impl Fn(&Seen) -> bool) -> Option<Ho
     line.get(at).filter(|_| before_is_known).map(|seen| seen.created)
 }
 
-/// Destroys the versions of the document that still hold a key which is in the set no more.
-pub(super) fn destroy(backend: &OpenbaoKv, at: &str, version: &VersionId) -> Result<(), Failed> {
+/// Destroys the versions of the document that still hold a key which is in the set no more, since version `least` of it.
+pub(super) fn destroy(backend: &OpenbaoKv, at: &str, version: &VersionId, least: u64) -> Result<(), Failed> {
     let doing = backend.doing("destroy what older versions keep in", at);
     let mount = &backend.layout.mount;
-    let Some(now) = backend.read(at)? else { return Ok(()) };
-    let metadata = metadata(&backend.client, mount, at, &doing)?.unwrap_or_default();
+    // A node that lags behind shows an older document, and would have us believe that nothing older holds the key.
+    let there = backend.read(at)?.filter(|there| there.document.version >= least && there.set.entry(version).is_none());
+    let metadata = metadata(&backend.client, mount, at, &doing)?.filter(|metadata| metadata.current_version >= least);
+    let (Some(now), Some(metadata)) = (there, metadata) else {
+        let why =
+            format!("the document is not read as it was written: version {least} or a later one, without `{version}`");
+        return Err(Fault::retry(doing, why).hint("run this again; or let `addr` lead to the active node").into());
+    };
     let mut hold = Vec::new();
     for (n, of) in metadata.numbered() {
-        // What is deleted can be brought back: whether it holds the key can then not be seen, so it is taken to.
-        if of.destroyed || n >= now.document.version {
-            continue;
-        }
-        let Some(older) = document::read(&backend.client, mount, at, &doing, Some(n))? else {
-            hold.push(n);
-            continue;
-        };
-        let fields = std::iter::once(&backend.layout.versions.field).chain(&backend.layout.alongside);
-        let sets = fields.filter_map(|field| backend.form.read(older.field(field)?).ok());
-        let sets: Vec<_> = sets.collect();
-        if sets.iter().any(|set| set.entry(version).is_some()) {
-            let ids = sets.iter().flat_map(|set| &set.entries).filter_map(|entry| entry.id.as_ref());
-            let only_there = ids.clone().find(|id| *id != version && now.set.entry(id).is_none());
-            if let Some(only) = only_there.filter(|id| !alongside_holds(backend, &now.document, id)) {
-                let why = format!("version {n} of the document also holds key `{only}`, which is nowhere else");
-                return Err(Failed::refused_with(why, "put that key back, or destroy it by a plan of its own first"));
-            }
+        if !of.destroyed && n < now.document.version && holds(backend, (at, n), version, &now, &doing)? {
             hold.push(n);
         }
     }
@@ -235,6 +226,49 @@ pub(super) fn destroy(backend: &OpenbaoKv, at: &str, version: &VersionId) -> Res
     match answer.is_good() {
         true => Ok(()),
         false => Err(backend.client.unexpected(&doing, &path, &answer).into()),
+    }
+}
+
+/// Whether version `n` of the document holds the key, and no other that would end with it.
+fn holds(
+    backend: &OpenbaoKv,
+    (at, n): (&str, u64),
+    version: &VersionId,
+    now: &There,
+    doing: &str,
+) -> Result<bool, Failed> {
+    let mount = &backend.layout.mount;
+    let older = match document::find(&backend.client, mount, at, doing, Some(n))? {
+        Found::There(older) => older,
+        Found::Gone { destroyed: true, .. } => return Ok(false),
+        Found::Gone { .. } => {
+            let why = format!(
+                "version {n} of the document is deleted and cannot be looked into: it may hold this key, or the only copy of another"
+            );
+            let hint = format!(
+                "bring it back with `bao kv undelete -mount={mount} -versions={n} {at}`, or end it by hand with \
+                 `bao kv destroy -mount={mount} -versions={n} {at}`, then run this again"
+            );
+            return Err(Failed::refused_with(why, hint));
+        }
+        Found::Nothing => {
+            let fault = Fault::retry(doing, format!("version {n} of the document is listed and cannot be found"));
+            return Err(fault.hint("run this again; or let `addr` lead to the active node").into());
+        }
+    };
+    let fields = std::iter::once(&backend.layout.versions.field).chain(&backend.layout.alongside);
+    let sets: Vec<_> = fields.filter_map(|field| backend.form.read(older.field(field)?).ok()).collect();
+    if sets.iter().all(|set| set.entry(version).is_none()) {
+        return Ok(false);
+    }
+    let ids = sets.iter().flat_map(|set| &set.entries).filter_map(|entry| entry.id.as_ref());
+    let mut others = ids.filter(|id| *id != version && now.set.entry(id).is_none());
+    match others.find(|id| !alongside_holds(backend, &now.document, id)) {
+        None => Ok(true),
+        Some(only) => {
+            let why = format!("version {n} of the document also holds key `{only}`, which is nowhere else");
+            Err(Failed::refused_with(why, "put that key back, or destroy it by a plan of its own first"))
+        }
     }
 }
 
