@@ -36,6 +36,9 @@ pub(crate) use self::ident::quote;
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a wire may be silent while something of ours is on it: then it is dead.
 const SILENT: Duration = Duration::from_secs(30);
+/// How often, and how many times in vain, a silent server is knocked at before it is given up.
+const KNOCK: Duration = Duration::from_secs(5);
+const KNOCKS: u32 = 3;
 /// How often a question is asked anew after its connection was lost or another transaction was in the way.
 pub(crate) const ASKED_MAX: u32 = 5;
 /// How many connections wait for the next question.
@@ -134,6 +137,8 @@ impl Server {
                 .hint("take one of them away"));
         }
         config.application_name("keyrota").connect_timeout(CONNECT).tcp_user_timeout(SILENT);
+        // A server that dies after it took our question leaves nothing unanswered on the wire: only asking shows it.
+        config.keepalives_idle(SILENT).keepalives_interval(KNOCK).keepalives_retries(KNOCKS);
         Ok(config)
     }
 }
@@ -217,7 +222,7 @@ impl Session {
             match ask(self.client()?) {
                 Ok(done) => return Ok(done),
                 Err(error) => {
-                    let lost = trouble::is_lost(&error);
+                    let lost = trouble::is_cut(&error);
                     if asked >= ASKED_MAX || !(lost || trouble::is_passing(&error)) {
                         return Err(self.fault(doing, &error));
                     }

@@ -13,6 +13,12 @@ pub(super) fn is_passing(error: &Error) -> bool {
     })
 }
 
+/// Whether the wire was cut under a statement: what it did is not known, and it may be asked anew.
+pub(super) fn is_cut(error: &Error) -> bool {
+    use std::error::Error as _;
+    is_lost(error) || error.source().is_some_and(|source| source.is::<std::io::Error>())
+}
+
 /// Whether the connection is gone, or the server is about to end it.
 pub(super) fn is_lost(error: &Error) -> bool {
     let ending = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];

@@ -21,6 +21,7 @@ mod refused;
 mod rivals;
 mod server;
 mod shapes;
+mod sizes;
 mod ways;
 mod whole;
 #[expect(dead_code, reason = "the other databases' tests use the rest")]

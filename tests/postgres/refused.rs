@@ -11,7 +11,7 @@ use crate::world::sealed;
 const TABLE: &str = "CREATE TABLE data_keys (id int8 PRIMARY KEY, v text, wrapped bytea, note text);";
 
 /// Statements after the usual table; words of the fault and of its hint.
-const CASES: [(&str, &str, &str); 9] = [
+const CASES: [(&str, &str, &str); 10] = [
     ("ALTER TABLE data_keys DROP CONSTRAINT data_keys_pkey", "no primary key", "give it one"),
     (
         "ALTER TABLE data_keys RENAME TO other; CREATE VIEW data_keys AS SELECT * FROM other",
@@ -41,6 +41,7 @@ const CASES: [(&str, &str, &str); 9] = [
         "is generated",
         "it comes from",
     ),
+    ("CREATE TABLE more () INHERITS (data_keys)", "other tables inherit from `data_keys`", "each for itself"),
     ("DROP TABLE data_keys", "no such table", "schema.table"),
 ];
 

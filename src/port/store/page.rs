@@ -223,6 +223,13 @@ impl Page {
         self.rows() >= self.rows_max || self.bytes.len() >= BYTES_PER_PAGE_MAX
     }
 
+    /// How many rows to ask for next, so that what comes fills a page and is not much more, however long the values are.
+    #[must_use]
+    pub fn rows_next(&self) -> usize {
+        let mean = self.bytes.len().checked_div(self.rows()).unwrap_or_default().max(1);
+        (BYTES_PER_PAGE_MAX.saturating_mul(2) / mean).clamp(1, self.rows_max)
+    }
+
     /// Forgets the rows and keeps the room.
     pub fn clear(&mut self) {
         self.cells.clear();

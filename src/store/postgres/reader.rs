@@ -16,6 +16,9 @@ use crate::port::store::Want;
 use crate::postgresql::Given;
 use crate::postgresql::Session;
 
+/// How many rows are asked for before it is known how long they are: the answer comes whole.
+pub(super) const ROWS_AT_FIRST: usize = 256;
+
 /// Walks one block on a connection of its own.
 pub(super) struct Pages {
     session: Session,
@@ -47,6 +50,7 @@ pub(super) struct Walk {
     go_on: String,
     given: Vec<String>,
     last: Vec<Kept>,
+    rows: usize,
     done: bool,
 }
 
@@ -63,6 +67,7 @@ impl Walk {
             statements: statements.clone(),
             given,
             last: Vec::new(),
+            rows: ROWS_AT_FIRST,
             done: false,
         }
     }
@@ -80,13 +85,13 @@ impl Walk {
         if self.done {
             return Ok(());
         }
-        let limit = i64::try_from(page.rows_max()).unwrap_or(i64::MAX);
+        let asked = self.rows.min(page.rows_max());
+        let limit = i64::try_from(asked).unwrap_or(i64::MAX);
         let mut given: Vec<Given<'_>> = self.given.iter().map(|text| (text as _, Type::TEXT)).collect();
         given.extend(self.last.iter().map(Kept::given));
         given.push((&limit, Type::INT8));
         let doing = format!("read {}", self.name);
         let rows = ask(&doing, if self.last.is_empty() { &self.start } else { &self.go_on }, &given)?;
-        let asked = page.rows_max();
         let all = rows.len();
         for row in &rows {
             push(page, row, &self.statements.fields).map_err(|error| Fault::ask_operator(&doing, error))?;
@@ -94,6 +99,7 @@ impl Walk {
                 break;
             }
         }
+        self.rows = page.rows_next();
         // Fewer than asked for, and all of them taken: there are no more.
         self.done = all < asked && page.rows() == all;
         if let Some(row) = page.rows().checked_sub(1) {

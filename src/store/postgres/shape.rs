@@ -130,7 +130,8 @@ fn way(path: &[String]) -> String {
 
 const TABLE: &str = "
     SELECT c.oid::int8, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid), pg_is_in_recovery(),
-      c.relkind = 'r' AND NOT c.relhassubclass AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'heap')
+      c.relkind = 'r' AND c.relam = (SELECT oid FROM pg_am WHERE amname = 'heap'),
+      c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_inherits i WHERE i.inhparent = c.oid)
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
       AND (($1 = '' AND c.relname = $2 AND pg_table_is_visible(c.oid)) OR (n.nspname = $1 AND c.relname = $2))";
@@ -296,6 +297,12 @@ impl Find<'_> {
                 return Err(
                     self.refuse(&format!("`{wanted}` is {what}, not a table"), "name the table that holds the values")
                 );
+            }
+            if row.try_get(7).unwrap_or(true) {
+                return Err(self.refuse(
+                    &format!("other tables inherit from `{wanted}`, and its key does not hold for their rows"),
+                    "name the tables that inherit from it, each for itself, and move its own rows into one of them",
+                ));
             }
             let oid = row.try_get::<_, i64>(0).ok().and_then(|oid| u32::try_from(oid).ok()).unwrap_or_default();
             let truth = |at: usize| row.try_get::<_, bool>(at).unwrap_or(true);

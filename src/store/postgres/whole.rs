@@ -1,11 +1,14 @@
 //! Several blocks in one transaction. Their tables are locked against other writers from before the first read to the commit:
 //! what is read is what will be replaced, and nobody can add a row in between. Readers go on.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use postgres::Row;
 use postgres::types::Type;
 
+use super::reader::ROWS_AT_FIRST;
 use super::reader::push;
 use super::shape::Shape;
 use super::sql::Statements;
@@ -25,34 +28,39 @@ use crate::postgresql::Session;
 
 /// How long one statement of it may take.
 const WITHIN: Duration = Duration::from_secs(600);
-/// How many rows are fetched at a time; a page takes a few of these.
-const ROWS_PER_FETCH: usize = 1024;
+/// How many rows are fetched at a time at most; a page takes a few of these.
+const ROWS_PER_FETCH_MAX: usize = 1024;
+/// A table is best read as it lies.
+const AS_IT_LIES: &str = "SET LOCAL enable_seqscan = on";
 
 struct Set {
     session: Session,
     parts: Vec<Part>,
 }
 
-/// One block. Its rows are read through a cursor: as they were when the tables were locked, whatever is written meanwhile, and
-/// in the order in which they lie.
+/// One block. Its rows are read through a cursor, in the order in which they lie: as they were when its turn came, with what was
+/// written for the blocks before it, and without what is written for it.
 struct Part {
-    fetch: String,
+    cursor: String,
+    open: bool,
     statements: Statements,
     setter: Setter,
+    /// Fetched, and not yet in a page.
+    rows: VecDeque<Row>,
+    fetch: usize,
     done: bool,
 }
 
 pub(super) fn run(mut session: Session, blocks: &[Block], target: &VersionId, work: Work<'_>) -> Result<(), Fault> {
-    let (mut parts, mut cursors, mut tables) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut parts, mut tables) = (Vec::new(), Vec::new());
     for (at, block) in blocks.iter().enumerate() {
         let shape = Shape::of(&mut session, block)?;
         shape.may_be_rewrapped(&mut session, block)?;
         let statements = Statements::of(block, shape);
         tables.push(statements.shape.table.clone());
-        cursors.push(format!("DECLARE keyrota_{at} NO SCROLL CURSOR FOR {}", statements.all()));
-        let fetch = format!("FETCH FORWARD {ROWS_PER_FETCH} FROM keyrota_{at}");
         let setter = Setter::new(block, statements.clone(), target);
-        parts.push(Part { fetch, statements, setter, done: false });
+        let (cursor, rows) = (format!("keyrota_{at}"), VecDeque::new());
+        parts.push(Part { cursor, open: false, statements, setter, rows, fetch: ROWS_AT_FIRST, done: false });
     }
     // In one order, whoever locks them.
     tables.sort();
@@ -60,11 +68,8 @@ pub(super) fn run(mut session: Session, blocks: &[Block], target: &VersionId, wo
     session.begin("begin a transaction", WITHIN)?;
     let mut set = Set { session, parts };
     let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", tables.join(", "));
-    let done = set
-        .session
-        .inside("lock the tables", |client| client.batch_execute(&lock))
-        .and_then(|()| set.open(&cursors))
-        .and_then(|()| work(&mut set));
+    let done =
+        set.session.inside("lock the tables", |client| client.batch_execute(&lock)).and_then(|()| work(&mut set));
     let done = done.and_then(|()| {
         crash::point("postgres.commit before");
         set.session.inside("commit the whole set", |client| client.batch_execute("COMMIT"))?;
@@ -81,15 +86,23 @@ impl Set {
     fn none() -> Fault {
         Fault::report_bug("find a block of the set", "there are not so many")
     }
+}
 
-    fn open(&mut self, cursors: &[String]) -> Result<(), Fault> {
-        for (part, cursor) in self.parts.iter().zip(cursors) {
-            let given: Vec<Given<'_>> = part.statements.only.iter().map(|text| (text as _, Type::TEXT)).collect();
-            let doing = format!("read {}", part.setter.name);
-            self.session.inside(&doing, |client| client.execute_typed(cursor, &given))?;
-        }
-        // Only now: a table is best read as it lies.
-        self.session.inside("begin to write", |client| client.batch_execute(BY_KEY))
+impl Part {
+    fn open(&mut self, session: &mut Session) -> Result<(), Fault> {
+        let given: Vec<Given<'_>> = self.statements.only.iter().map(|text| (text as _, Type::TEXT)).collect();
+        let declare = format!("DECLARE {} NO SCROLL CURSOR FOR {}", self.cursor, self.statements.all());
+        session.inside(&self.doing(), |client| {
+            client.batch_execute(AS_IT_LIES)?;
+            client.execute_typed(&declare, &given)?;
+            client.batch_execute(BY_KEY)
+        })?;
+        self.open = true;
+        Ok(())
+    }
+
+    fn doing(&self) -> String {
+        format!("read {}", self.setter.name)
     }
 }
 
@@ -101,15 +114,24 @@ impl Whole for Set {
     fn next(&mut self, block: usize, page: &mut Page) -> Result<(), Fault> {
         let Self { session, parts } = self;
         let part = parts.get_mut(block).ok_or_else(Self::none)?;
-        let doing = format!("read {}", part.setter.name);
-        page.clear();
-        while !part.done && !page.is_full() {
-            let rows = session.inside(&doing, |client| client.query_typed(&part.fetch, &[]))?;
-            for row in &rows {
-                push(page, row, &part.statements.fields).map_err(|error| Fault::ask_operator(&doing, error))?;
-            }
-            part.done = rows.len() < ROWS_PER_FETCH;
+        if !part.open {
+            part.open(session)?;
         }
+        let doing = part.doing();
+        page.clear();
+        while !page.is_full() {
+            let Some(row) = part.rows.pop_front() else {
+                if part.done {
+                    break;
+                }
+                let fetch = format!("FETCH FORWARD {} FROM {}", part.fetch, part.cursor);
+                part.rows = session.inside(&doing, |client| client.query_typed(&fetch, &[]))?.into();
+                part.done = part.rows.len() < part.fetch;
+                continue;
+            };
+            push(page, &row, &part.statements.fields).map_err(|error| Fault::ask_operator(&doing, error))?;
+        }
+        part.fetch = page.rows_next().min(ROWS_PER_FETCH_MAX);
         Ok(())
     }
 
