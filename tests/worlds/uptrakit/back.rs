@@ -26,7 +26,7 @@ fn goes_back(site: &Site) {
 #[test]
 fn given_up_inside_the_span_it_goes_back() {
     let site =
-        Site::new(&Wish { mints_every: 0, ..Wish::new(Kind::Postgres) }.with("within = \"20s\"", "within = \"5s\""));
+        Site::new(&Wish { mints_every: 0, ..Wish::new(Kind::Postgres) }.with("within = \"2m\"", "within = \"20s\""));
     site.hook("restart ctl-2", &["mint ctl-1", "spoil ctl-2"]);
     site.stage.done(&["plan", "-o", "plan.json"]);
     let said = site.stage.run(&["apply", "plan.json", "--wait"]);
