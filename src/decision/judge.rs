@@ -22,6 +22,7 @@ use crate::model::KeyName;
 use crate::model::Span;
 use crate::model::State;
 use crate::model::Version;
+use crate::model::VersionId;
 use crate::policy::Policy;
 use crate::policy::Project;
 use crate::policy::meant::Key;
@@ -84,6 +85,7 @@ impl Case<'_> {
         let open = |version: &&Version| matches!(version.state, State::Staged | State::DecryptOnly);
         let known = seen.key.versions.iter().filter(open).filter(|version| self.is_known_to_others(seen, version));
         decision.reasons.extend(known.map(|version| Reason::Compromised { version: version.id.clone() }));
+        self.opens_anew(seen, &mut decision);
         decision.due_by = due_by;
         decision.start_by = due_by.map(|due| lead.total().plus(self.key.early_by).before(due));
         decision.lead = lead;
@@ -95,6 +97,22 @@ impl Case<'_> {
         let strange = census.filter(|(_, count)| *count > 0);
         decision.reasons.extend(strange.map(|(name, count)| Reason::Strange { store: name.clone(), count }));
         decision
+    }
+
+    /// What others know and is out of use would be enabled for as long as its values move: nobody does that in silence.
+    fn opens_anew(&self, seen: &KeySeen, decision: &mut Decision) {
+        let used = |id: &VersionId| {
+            let under = |reason: &Reason| matches!(reason, Reason::ValuesUnderRetired { version, .. } if version == id);
+            decision.verdict == Verdict::Reopened && decision.reasons.iter().any(under)
+        };
+        let known = seen.key.versions.iter().filter(|version| version.state == State::Disabled && used(&version.id));
+        let known = known.filter(|version| self.is_known_to_others(seen, version));
+        let told = known.map(|known| match self.wish.leaked(self.name) == Some(&known.id) {
+            true => Reason::Compromised { version: known.id.clone() },
+            false => Reason::OpensAnew { version: known.id.clone() },
+        });
+        let told: Vec<_> = told.collect();
+        decision.reasons.extend(told);
     }
 
     /// How long a rotation takes that has to be over by then.

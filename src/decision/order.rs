@@ -99,7 +99,8 @@ const fn turns(verdict: Verdict) -> bool {
 }
 
 fn urgency(decision: &Decision, wish: &Wish) -> u8 {
-    let known = decision.reasons.iter().any(|reason| matches!(reason, Reason::Compromised { .. }));
+    let known =
+        decision.reasons.iter().any(|reason| matches!(reason, Reason::Compromised { .. } | Reason::OpensAnew { .. }));
     match decision.verdict {
         _ if wish.names(&decision.key) => 0,
         Verdict::Reopened => 1,

@@ -51,6 +51,11 @@ pub enum Reason {
         /// The version.
         version: VersionId,
     },
+    /// The version is known to others and out of use, and has to be enabled for its values to move.
+    OpensAnew {
+        /// The version.
+        version: VersionId,
+    },
     /// The version that is said to be known to others is none of this key.
     NoSuchVersion {
         /// The version.

@@ -4,9 +4,12 @@
 use crate::decision::Blocker;
 use crate::decision::Breaks;
 use crate::decision::Decision;
+use crate::decision::Leak;
 use crate::decision::Reason;
 use crate::decision::Verdict;
 use crate::decision::blockers;
+use crate::decision::judge;
+use crate::decision::judge::Keep;
 use crate::decision::leak::breaks;
 use crate::decision::reason::Keeps;
 use crate::inventory::Disables;
@@ -318,20 +321,40 @@ fn neither(case: Case<'_>, version: &Version) -> Answer {
 
 /// What a version still holds together that others know.
 fn leaked(case: Case<'_>, version: &Version) -> Option<Answer> {
-    let known = version.compromised || case.seen.past.compromised.contains(&version.id);
-    let (id, name) = (&version.id, &case.decision.key);
-    let breaks = || breaks(case.policy, case.key, case.seen, id, case.hour);
-    let (line, command) = match version.state {
-        State::Disabled | State::Destroyed => (format!("`{id}` is known to others, and {}.", version.state), None),
-        _ => (
-            format!("`{id}` is known to others. Disabled this moment, this would break:"),
-            Some(format!("`keyrota plan --compromised {name}@{id} -o FILE`, then `keyrota apply FILE`")),
-        ),
-    };
+    if !version.compromised && !case.seen.past.compromised.contains(&version.id) {
+        return None;
+    }
+    let breaks = breaks(case.policy, case.key, case.seen, &version.id, case.hour);
+    let (key, state) = (case.decision.key.clone(), Some(version.state));
+    let leak = Leak { key, version: version.id.clone(), state, unseen: None, breaks };
     let ground = |breaks: &Breaks| Ground { count: count(breaks), ..Ground::of(leak::line(breaks)) };
-    let because = || breaks().iter().map(ground).collect();
-    let version = Some(id.clone());
-    known.then(|| Answer { question: "compromised", version, yes: true, line, because: because(), command })
+    let because = leak.breaks.iter().map(ground).collect();
+    let (line, version) = (leak::title(&leak), Some(version.id.clone()));
+    Some(Answer { question: "compromised", version, yes: true, line, because, command: away(case, &leak) })
+}
+
+/// What leads away from a version that others know: a plan of its own where one would do anything, and else its destruction.
+fn away(case: Case<'_>, leak: &Leak) -> Option<String> {
+    let (name, id) = (&leak.key, &leak.version);
+    let version = case.seen.key.version(id)?;
+    let disables = case.seen.able.is_some_and(|able| able.disables != Disables::No);
+    let retires = disables && matches!(case.key.retire, Retire::After { .. });
+    let blockers = || blockers(case.policy, case.key, case.seen, version, case.hour);
+    let moves = || blockers().iter().any(|blocker| blocker.because == Keeps::Values);
+    match version.state {
+        State::Current => {}
+        State::DecryptOnly if retires || moves() => {}
+        State::DecryptOnly => {
+            let destroy = format!("`keyrota plan --destroy -o FILE`, then `keyrota apply FILE --destroy {name}@{id}`");
+            return match judge::keeps(case.policy, case.key, case.seen, version, case.hour)? {
+                Keep::MayGo(_) => Some(destroy),
+                Keep::Until(Some(hour), _) => Some(format!("from {} on: {destroy}", words::hour(hour))),
+                Keep::Until(None, _) => None,
+            };
+        }
+        State::Staged | State::Disabled | State::Destroyed => return None,
+    }
+    Some(format!("`keyrota plan --compromised {name}@{id} -o FILE`, then `keyrota apply FILE`"))
 }
 
 const fn count(breaks: &Breaks) -> Option<u64> {

@@ -96,6 +96,10 @@ pub(super) fn reason(key: &KeyName, reason: &Reason) -> (String, Option<String>)
         }
         Reason::NoWayBack { version, why } => no_way_back(key, version.as_ref(), why),
         Reason::Compromised { version } => only(format!("`{version}` is known to others")),
+        Reason::OpensAnew { version } => only(format!(
+            "`{version}` is known to others, and is enabled again until its values have moved: \
+             `keyrota plan --compromised {key}@{version}` does that by the shortest safe way"
+        )),
         Reason::NoSuchVersion { version } => {
             (format!("it has no version `{version}`"), Some(format!("`keyrota status` names the versions of `{key}`")))
         }

@@ -2,13 +2,35 @@
 
 use crate::scene;
 use keyrota::decision::Breaks;
+use keyrota::decision::Wish;
 use keyrota::inventory::key::Unreachable;
+use keyrota::model::State;
 use keyrota::plan::Document;
 use keyrota::plan::Plan;
+use keyrota::render::Paper;
+use keyrota::render::why;
 
+/// The screen, on one line.
 fn shown(plan: Plan) -> String {
     let document = Document::of(keyrota::prove::check(plan).unwrap());
-    keyrota::render::plan::markdown(&document).replace("<code>", "`").replace("</code>", "`")
+    joined(&keyrota::render::plan::text(&document, Paper::default()))
+}
+
+fn joined(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn wish(key: &str, version: &str) -> Wish {
+    Wish::Compromised(key.parse().unwrap(), version.parse().unwrap())
+}
+
+fn why(scene: &scene::Scene, version: &str) -> String {
+    let decisions = keyrota::decision::decide(&scene.project, &scene.world, &Wish::WhatIsDue);
+    let (policy, seen) = (&scene.project.policies[0], scene.world.keys.values().next().unwrap());
+    let key = policy.keys.values().next().unwrap();
+    let case = why::Case { policy, key, seen, decision: &decisions[0], run: None, hour: scene.world.hour };
+    let version = seen.key.version(&version.parse().unwrap());
+    joined(&why::text(&why::answer(case, version), Paper::default()))
 }
 
 fn lost(what: &str) -> Unreachable {
@@ -55,4 +77,61 @@ fn what_could_not_be_asked_may_break() {
     let app = Breaks::Uncounted { store: "app".parse().unwrap() };
     let web = Breaks::Unheard { fleet: "web".parse().unwrap(), members: Vec::new() };
     assert!(breaks.contains(&app) && breaks.contains(&web), "{breaks:?}");
+}
+
+/// Where nothing disables, no plan says that it does, and what ends the version is told instead.
+#[test]
+fn where_nothing_disables_it_stays_readable_until_it_is_destroyed() {
+    let mut scene = scene::case("destroy-where-nothing-disables");
+    scene.wish = wish("document/kek", "v2");
+    let away = shown(scene.draw(None));
+    assert!(away.contains("It stays readable until it is destroyed: `keyrota plan --destroy -o FILE`"), "{away}");
+    assert!(!away.contains("of normal traffic before"), "{away}");
+    scene.wish = wish("document/kek", "v1");
+    let left = scene.draw(None);
+    assert!(left.units.is_empty());
+    let left = shown(left);
+    assert!(
+        left.contains("nothing to rotate. It stays readable until it is destroyed: `keyrota plan --destroy"),
+        "{left}"
+    );
+    for (clean, command) in
+        [("2026-09-01T10:00:00Z", "`keyrota plan --destroy"), ("2026-11-20T10:00:00Z", "from Wed 2026-12-30")]
+    {
+        let seen = scene.world.keys.values_mut().next().unwrap();
+        seen.past.compromised = vec!["v1".parse().unwrap()];
+        seen.past.clean_at = [("v1".parse().unwrap(), clean.parse().unwrap())].into();
+        let told = why(&scene, "v1");
+        assert!(told.contains(command) && !told.contains("--compromised"), "{told}");
+        assert!(told.contains("nothing that is known of would break") || told.contains("a backup of"), "{told}");
+    }
+}
+
+/// A plan that is about something else says so, and does not promise another.
+#[test]
+fn a_plan_beside_it_says_what_it_is_about() {
+    let mut scene = scene::case("known-to-others-and-left-before");
+    let seen = scene.world.keys.values_mut().next().unwrap();
+    seen.key.versions[0].state = State::Disabled;
+    seen.key.versions[1].current_since = Some("2026-01-01T09:00:00Z".parse().unwrap());
+    seen.stores.values_mut().for_each(|store| store.census.as_mut().unwrap().under.retain(|id, _| id.as_str() != "v1"));
+    let due = shown(scene.draw(None));
+    assert!(due.contains("This plan is about something else than `v1`, which is disabled already."), "{due}");
+    let mut scene = scene::case("restored-under-a-retired-version");
+    scene.wish = wish("restored/kek", "v2");
+    let first = shown(scene.draw(None));
+    assert!(first.contains("values of another version come first"), "{first}");
+}
+
+/// Nobody enables in silence what others know.
+#[test]
+fn what_others_know_is_not_enabled_in_silence() {
+    let mut scene = scene::case("restored-under-a-retired-version");
+    assert!(!shown(scene.draw(None)).contains("known to others"));
+    scene.world.keys.values_mut().for_each(|seen| seen.past.compromised = vec!["v1".parse().unwrap()]);
+    let told = shown(scene.draw(None));
+    assert!(told.contains("`v1` is known to others, and is enabled again until its values have moved"), "{told}");
+    assert!(told.contains("keyrota plan --compromised restored/kek@v1"), "{told}");
+    scene.wish = wish("restored/kek", "v1");
+    assert!(!shown(scene.draw(None)).contains("keyrota plan --compromised"));
 }

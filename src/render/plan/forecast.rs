@@ -45,7 +45,8 @@ fn one(cases: &[Case<'_>], slot: usize, key: &KeyCase<'_>, old: &str) -> String 
     let destroy_after = match meant.retire {
         Retire::Never => return format!("{old} stays readable for ever (`retire = \"never\"`)"),
         Retire::After { destroy_after: None, .. } => {
-            return format!("{old} stays disabled; the policy sets no `destroy_after`, so nothing destroys it");
+            let how = if able.disables == Disables::No { "readable" } else { "disabled" };
+            return format!("{old} stays {how}; the policy sets no `destroy_after`, so nothing destroys it");
         }
         Retire::After { destroy_after: Some(span), .. } => span,
     };

@@ -311,7 +311,7 @@ fn short(reasons: &[Reason]) -> String {
         Reason::AgeUnknown { .. } => Some("age unknown".into()),
         Reason::Asked | Reason::AskedBack { .. } => Some("asked for".into()),
         Reason::TakenBack => Some("taken back before".into()),
-        Reason::Compromised { .. } => Some("known to others".into()),
+        Reason::Compromised { .. } | Reason::OpensAnew { .. } => Some("known to others".into()),
         Reason::Algorithm { is, .. } => Some(format!("a key of {is}")),
         Reason::Uses { uses, at_most, .. } => {
             Some(format!("{} uses, at most {}", words::number(*uses), words::number(*at_most)))

@@ -1,10 +1,15 @@
 //! A version that others know: what would break without it, and what is left out on the way from it.
 
 use crate::decision::Breaks;
+use crate::decision::Decision;
 use crate::decision::Leak;
+use crate::decision::Reason;
+use crate::decision::reason::Keeps;
+use crate::inventory::Disables;
 use crate::model::Member;
 use crate::model::Name;
 use crate::model::State;
+use crate::plan::Kind;
 use crate::plan::Plan;
 use crate::plan::Planned;
 use crate::plan::Unit;
@@ -37,7 +42,8 @@ fn of(plan: &Plan, leak: &Leak) -> Vec<Note> {
     notes
 }
 
-fn title(leak: &Leak) -> String {
+/// That others know it, and what is told below.
+pub(crate) fn title(leak: &Leak) -> String {
     if let Some(why) = &leak.unseen {
         let what = if leak.breaks.is_empty() { "." } else { ". What may need it:" };
         return format!("`{}@{}` is known to others. Its state could not be seen: {why}{what}", leak.key, leak.version);
@@ -109,11 +115,7 @@ fn spared(plan: &Plan, unit: &Unit, leak: &Leak) -> Vec<String> {
     let Some(slot) = unit.keys.iter().position(|planned| planned.name == leak.key) else { return Vec::new() };
     let Some(planned) = unit.keys.get(slot) else { return Vec::new() };
     if !planned.haste {
-        return vec![format!(
-            "This plan does not yet lead away from it: values of another version come first. Then plan again with \
-             `--compromised {}@{}`.",
-            leak.key, leak.version
-        )];
+        return vec![beside(planned, leak)];
     }
     let policy = plan.policies.iter().find(|policy| policy.name == *planned.name.policy());
     let Some((policy, key)) = policy.and_then(|policy| Some((policy, policy.keys.get(planned.name.key())?))) else {
@@ -132,10 +134,11 @@ fn spared(plan: &Plan, unit: &Unit, leak: &Leak) -> Vec<String> {
     if !key.grace.is_zero() && !graced && all_show {
         out.push(format!("the {} of `grace` (every member shows by itself that it knows the new version)", key.grace));
     }
+    let retires = unit.steps.iter().any(|step| step.key == slot && step.part == Part::Retire);
     let soak = waits(&|until| *until == Waiting::Soak).and_then(|step| {
         step.gates.iter().find_map(|gate| if let Gate::After { by } = gate { Some(*by) } else { None })
     });
-    out.extend(soaked(planned, key, soak));
+    out.extend(soaked(planned, key, soak).filter(|_| retires));
     let mut told = Vec::new();
     if !out.is_empty() {
         told.push(format!("On the way from it this plan does not wait for {}.", words::all_of(&out)));
@@ -143,10 +146,60 @@ fn spared(plan: &Plan, unit: &Unit, leak: &Leak) -> Vec<String> {
     if graced {
         told.push(format!("It still waits the {} of `grace`: not every member shows what it knows.", key.grace));
     }
-    if key.retire == Retire::Never {
-        told.push("It stays readable: the policy keeps every version for ever (`retire = \"never\"`).".into());
-    }
+    told.extend((!retires).then(|| stays(planned, key)));
     told
+}
+
+/// What a plan is about that does not lead away from it.
+fn beside(planned: &Planned, leak: &Leak) -> String {
+    let (key, version) = (&leak.key, &leak.version);
+    let state = match leak.state {
+        Some(State::Current | State::DecryptOnly) if matches!(planned.kind, Kind::Follow | Kind::Reopen) => {
+            return format!(
+                "This plan does not yet lead away from it: values of another version come first. Then plan again with \
+                 `--compromised {key}@{version}`."
+            );
+        }
+        Some(State::DecryptOnly) => {
+            format!("is decrypt-only already: `keyrota why {key}@{version}` tells what keeps it")
+        }
+        Some(state) => format!("is {state} already"),
+        None => "is no longer there".to_owned(),
+    };
+    format!("This plan is about something else than `{version}`, which {state}.")
+}
+
+/// What becomes of a version that no step of the plan disables.
+fn stays(planned: &Planned, key: &Key) -> String {
+    let able = planned.base.able;
+    let keeps = match key.retire {
+        Retire::Never => Keeps::Never,
+        Retire::After { .. } if able.disables != Disables::No => Keeps::OlderFirst,
+        Retire::After { destroy_after: None, .. } => Keeps::NoDestroyAfter,
+        Retire::After { .. } if !able.destroys => Keeps::CannotDestroy,
+        Retire::After { .. } => {
+            return "It stays readable until it is destroyed: `keyrota plan --destroy -o FILE`, from the hour on that is \
+                    told at the end."
+                .to_owned();
+        }
+    };
+    format!("It stays readable: {}.", words::keeps(keeps))
+}
+
+/// From when on a version may be destroyed that no plan disables, or what keeps it, by what was decided.
+fn kept(decision: &Decision, leak: &Leak) -> Option<String> {
+    let when = decision.reasons.iter().find_map(|reason| match reason {
+        Reason::MayGo { version, .. } if *version == leak.version => Some(Ok(None)),
+        Reason::Kept { version, until, because } if *version == leak.version => Some(until.map(Some).ok_or(*because)),
+        _ => None,
+    })?;
+    Some(match when {
+        Ok(hour) => {
+            let from = hour.map_or_else(|| "now".to_owned(), |hour| format!("from {} on", words::hour(hour)));
+            format!("It stays readable until it is destroyed: `keyrota plan --destroy -o FILE`, {from}. ")
+        }
+        Err(because) => format!("It stays readable: {}. ", words::keeps(because)),
+    })
 }
 
 fn window(name: &Name) -> String {
@@ -167,9 +220,12 @@ fn nothing_drawn(plan: &Plan, leak: &Leak) -> String {
     let decision = plan.decisions.iter().find(|decision| decision.key == leak.key);
     let held = decision.is_some_and(|decision| decision.verdict == crate::decision::Verdict::Blocked);
     if held {
-        "No step is drawn for it, as told below. Carrying out this plan only writes down that it is known to others."
-            .to_owned()
-    } else {
-        "There is nothing to rotate. Carrying out this plan only writes down that it is known to others.".to_owned()
+        return "No step is drawn for it, as told below. Carrying out this plan only writes down that it is known to others."
+            .to_owned();
     }
+    let kept = decision.filter(|_| leak.state == Some(State::DecryptOnly)).and_then(|decision| kept(decision, leak));
+    format!(
+        "There is nothing to rotate. {}Carrying out this plan only writes down that it is known to others.",
+        kept.unwrap_or_default()
+    )
 }
