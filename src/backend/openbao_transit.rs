@@ -2,6 +2,7 @@
 //! `min_encryption_version` is raised with it, `min_decryption_version` is a floor that disables, `trim` ends what is below.
 //! The server's own books are all there is. Never here: `encrypt` on a key that is not there, which would make one.
 
+mod body;
 mod seen;
 mod service;
 

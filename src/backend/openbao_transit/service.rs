@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+use crate::backend::openbao_transit::body::Body;
 use crate::command::printable;
 use crate::fault::Fault;
 use crate::gauge::Gauge;
@@ -156,23 +157,23 @@ impl Served {
         &self,
         (doing, verb): (&str, &'static str),
         values: Range<usize>,
-        write: &(impl Fn(usize, &mut Vec<u8>) + Sync),
+        write: &(impl Fn(usize, &mut Body) + Sync),
         read: &(impl Fn(&One<'_>) -> Answer<T> + Sync),
     ) -> Result<Went<Answer<T>>, Push> {
         let count = values.len();
-        let mut body = Vec::with_capacity(count.saturating_mul(160));
-        body.extend_from_slice(b"{\"batch_input\":[");
+        let mut body = Body::default();
+        body.put(b"{\"batch_input\":[");
         for (nth, at) in values.enumerate() {
             if nth > 0 {
-                body.push(b',');
+                body.put(b",");
             }
             write(at, &mut body);
         }
-        body.extend_from_slice(b"]}");
+        body.put(b"]}");
+        let body = body.done();
         if body.len() > REQUEST_BYTES_MAX {
             return Err(Push::TooLarge(Fault::ask_operator(doing, "a value is larger than the server takes")));
         }
-        let body = Secret::from_vec(body);
         let path = format!("{}/{verb}/{}", self.mount, self.at);
         let ask = Ask {
             doing,
@@ -214,7 +215,7 @@ impl Served {
         &self,
         (doing, verb): (&str, &'static str),
         count: usize,
-        write: impl Fn(usize, &mut Vec<u8>) + Sync,
+        write: impl Fn(usize, &mut Body) + Sync,
         read: impl Fn(&One<'_>) -> Answer<T> + Sync,
     ) -> Result<Vec<Answer<T>>, Fault> {
         self.know_quota()?;
@@ -226,7 +227,7 @@ impl Served {
             if again.is_empty() {
                 break;
             }
-            let write = |at: usize, body: &mut Vec<u8>| write(again.get(at).copied().unwrap_or_default(), body);
+            let write = |at: usize, body: &mut Body| write(again.get(at).copied().unwrap_or_default(), body);
             let anew =
                 self.gauge.run(verb, again.len(), |values| self.request((doing, verb), values, &write, &read))?;
             for (at, answer) in again.iter().zip(anew) {
@@ -264,30 +265,6 @@ fn no(said: &str) -> No {
     }
 }
 
-/// A value as the engine writes it. Only what base64 and a number can hold, so nothing needs to be escaped.
-fn ciphertext(value: &Asked<'_>, body: &mut Vec<u8>) {
-    body.extend_from_slice(b"{\"ciphertext\":\"vault:v");
-    body.extend(value.version.as_str().bytes().filter(u8::is_ascii_digit));
-    body.push(b':');
-    push(value.bytes, body);
-    body.push(b'"');
-}
-
-fn aad(aad: &[u8], body: &mut Vec<u8>) {
-    if !aad.is_empty() {
-        body.extend_from_slice(b",\"associated_data\":\"");
-        push(aad, body);
-        body.push(b'"');
-    }
-}
-
-fn push(bytes: &[u8], body: &mut Vec<u8>) {
-    let at = body.len();
-    body.resize(at.saturating_add(base64::encoded_len(bytes.len(), true).unwrap_or(0)), 0);
-    let written = body.get_mut(at..).and_then(|room| STANDARD.encode_slice(bytes, room).ok()).unwrap_or(0);
-    body.truncate(at.saturating_add(written));
-}
-
 /// The bytes of a value that was sealed, under the version that was asked for.
 fn sealed(one: &One<'_>, target: &str) -> Answer<Vec<u8>> {
     if !one.error.is_empty() {
@@ -313,10 +290,10 @@ fn opened(one: &One<'_>) -> Answer<Secret> {
 impl Service for Served {
     fn rewrap(&self, values: &[Asked<'_>], target: &VersionId) -> Result<Vec<Answer<Vec<u8>>>, Fault> {
         let doing = format!("have values of `{}` sealed anew by backend `{}`", self.at, self.name);
-        let write = |at: usize, body: &mut Vec<u8>| {
+        let write = |at: usize, body: &mut Body| {
             if let Some(value) = values.get(at) {
-                ciphertext(value, body);
-                body.push(b'}');
+                body.ciphertext(value);
+                body.put(b"}");
             }
         };
         self.ask((&doing, "rewrap"), values.len(), write, |one| sealed(one, target.as_str()))
@@ -324,11 +301,11 @@ impl Service for Served {
 
     fn open(&self, values: &[Asked<'_>]) -> Result<Vec<Answer<Secret>>, Fault> {
         let doing = format!("open values of `{}` by backend `{}`", self.at, self.name);
-        let write = |at: usize, body: &mut Vec<u8>| {
+        let write = |at: usize, body: &mut Body| {
             if let Some(value) = values.get(at) {
-                ciphertext(value, body);
-                aad(value.aad, body);
-                body.push(b'}');
+                body.ciphertext(value);
+                body.aad(value.aad);
+                body.put(b"}");
             }
         };
         self.ask((&doing, "decrypt"), values.len(), write, opened)
@@ -342,14 +319,14 @@ impl Service for Served {
         if !there.is_good() {
             return Err(self.client.unexpected(&doing, &path, &there));
         }
-        let write = |at: usize, body: &mut Vec<u8>| {
+        let write = |at: usize, body: &mut Body| {
             if let Some(value) = values.get(at) {
-                body.extend_from_slice(b"{\"plaintext\":\"");
-                value.bytes.lend(|bytes| push(bytes, body));
-                body.extend_from_slice(b"\",\"key_version\":");
-                body.extend(version.as_str().bytes().filter(u8::is_ascii_digit));
-                aad(value.aad, body);
-                body.push(b'}');
+                body.put(b"{\"plaintext\":\"");
+                value.bytes.lend(|bytes| body.coded(bytes));
+                body.put(b"\",\"key_version\":");
+                body.number(version);
+                body.aad(value.aad);
+                body.put(b"}");
             }
         };
         self.ask((&doing, "encrypt"), values.len(), write, |one| sealed(one, version.as_str()))
