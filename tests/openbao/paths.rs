@@ -149,6 +149,44 @@ fn what_ends_is_gone_in_all_its_versions_and_its_id_is_not_given_again() {
 }
 
 #[test]
+fn what_has_an_older_document_that_can_be_read_has_not_ended() {
+    let site = Site::seeded();
+    let made = site.add();
+    let data = site.get("kv2")["data"].clone();
+    site.put("kv2", data.clone());
+    site.put("kv2", data);
+    let end = |kind: &str, n: u32| site.server.put(&format!("kv/{kind}/{AT}/kv2"), json!({ "versions": [n] }));
+    let unknown = || site.document.look(AT).unwrap().unknown_files;
+    let can_be_brought_back = [format!("kv/{AT}/kv2 (deleted; it can be brought back)")];
+    end("destroy", 3);
+    assert_eq!(unknown(), can_be_brought_back);
+    end("destroy", 2);
+    assert_eq!(unknown(), can_be_brought_back);
+    end("delete", 1);
+    assert_eq!(unknown(), can_be_brought_back);
+    site.change(&Change::Discard { version: made.version }, None).unwrap();
+    let metadata = site.server.get(&format!("kv/metadata/{AT}/kv2"));
+    assert_eq!(metadata["data"]["versions"]["1"]["destroyed"], json!(true));
+    assert!(unknown().is_empty());
+    assert_eq!(site.document.prepare(AT, Algorithm::Aes256).unwrap().version.as_str(), "kv3");
+}
+
+#[test]
+fn a_first_version_that_would_end_by_itself_is_not_written() {
+    let site = Site::new("[identity]\ncurrent = \"\"\n");
+    site.document.fit(AT, ACTS).unwrap();
+    site.server.put("kv/config", json!({ "delete_version_after": "3h" }));
+    let fault = site.document.fit(AT, ACTS).unwrap_err();
+    let said = format!("{fault} -> {}", fault.hint.clone().unwrap_or_default());
+    assert!(said.contains(&format!("what is written into `kv/{AT}` is deleted after a while")), "{said}");
+    assert!(said.contains("`bao write kv/config delete_version_after=0s`"), "{said}");
+    // Who adds nothing is not stopped, and needs no right to write.
+    site.document.fit(AT, &[Act::Switch]).unwrap();
+    site.server.put("kv/config", json!({ "delete_version_after": "0s" }));
+    site.document.fit(AT, ACTS).unwrap();
+}
+
+#[test]
 fn a_rival_keeps_what_he_wrote() {
     let site = Site::seeded();
     let made = site.document.prepare(AT, Algorithm::Aes256).unwrap();

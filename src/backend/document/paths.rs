@@ -100,19 +100,35 @@ impl Paths {
         }
     }
 
-    fn found(&self, at: &str, id: &str) -> Result<Found, Fault> {
+    /// What lies on a version's path, or lay there as its document's version `older`.
+    fn found(&self, at: &str, id: &str, older: Option<u64>) -> Result<Found, Fault> {
         let doing = self.doing(&format!("read version `{id}` in"), at);
-        document::find(&self.client, &self.mount, &below(at, id), &doing, None)
+        document::find(&self.client, &self.mount, &below(at, id), &doing, older)
+    }
+
+    /// Whether everything on a path ended, where the newest document was destroyed: perhaps that one alone was. Older ones are
+    /// asked for and not looked up in the metadata, which takes a right of its own.
+    fn ended(&self, at: &str, id: &str, newest: u64) -> Result<bool, Fault> {
+        for older in (1..newest).rev() {
+            match self.found(at, id, Some(older))? {
+                Found::Gone { destroyed: true, .. } => {}
+                // This one and what is older fell out of the history.
+                Found::Nothing => break,
+                Found::There(_) | Found::Gone { .. } => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     fn value(&self, at: &str, id: &str) -> Result<Value, Fault> {
-        Ok(match self.found(at, id)? {
+        Ok(match self.found(at, id, None)? {
             Found::There(document) => match pointer::read(Format::Json, &document.whole(), &self.field) {
                 Ok(text) => Value::Text(Secret::from_vec(text.into_bytes())),
                 Err(unfit) => Value::Other(unfit.to_string()),
             },
             Found::Gone { destroyed: false, .. } => Value::Deleted,
-            Found::Gone { destroyed: true, .. } | Found::Nothing => Value::Ended,
+            Found::Gone { destroyed: true, version, .. } if !self.ended(at, id, version)? => Value::Deleted,
+            Found::Gone { .. } | Found::Nothing => Value::Ended,
         })
     }
 
@@ -140,10 +156,10 @@ impl Paths {
     /// Destroys every version of a document up to the one that was seen: whatever somebody writes later is not ours to end.
     fn take(&self, at: &str, id: &VersionId) -> Result<(), Failed> {
         let doing = self.doing(&format!("destroy version `{id}` in"), at);
-        let newest = match self.found(at, id.as_str())? {
+        let newest = match self.found(at, id.as_str(), None)? {
             Found::There(document) => document.version,
-            Found::Gone { version, destroyed: false, .. } => version,
-            Found::Gone { destroyed: true, .. } | Found::Nothing => return Ok(()),
+            Found::Gone { version, .. } => version,
+            Found::Nothing => return Ok(()),
         };
         let path = document::path(&self.mount, "destroy", &below(at, id.as_str()));
         let versions: Vec<u64> = (1..=newest).collect();
@@ -180,7 +196,7 @@ impl Table for Paths {
     fn pre_image(&self, at: &str, ids: &Ids) -> Result<Secret, Fault> {
         let mut there = Vec::new();
         for name in self.names(at)?.into_iter().filter(|name| name.parse().is_ok_and(|id| ids.n(&id).is_some())) {
-            if let Found::There(document) = self.found(at, &name)? {
+            if let Found::There(document) = self.found(at, &name, None)? {
                 there.push((below(at, &name), document.whole()));
             }
         }
@@ -200,24 +216,30 @@ impl Table for Paths {
             ends.push(path("destroy", next.as_str()));
         }
         if acts.contains(&Act::Destroy) {
-            ends.extend(there.map(|entry| path("destroy", &entry.name)));
+            ends.extend(there.clone().map(|entry| path("destroy", &entry.name)));
         }
         let mut wanted: Vec<(&str, &[&str])> = ends.iter().map(|path| (path.as_str(), ["update"].as_slice())).collect();
         if acts.contains(&Act::Add) {
             wanted.push((&data, &["create"]));
         }
         self.client.may(&doing, Right::Write, &wanted)?;
-        for entry in entries.entries.iter().filter(|entry| matches!(entry.value, Value::Text(_))) {
-            let reach = history::reach(&self.client, &self.mount, &below(at, &entry.name), &doing);
-            if reach.is_ok_and(|reach| reach.deletes_itself) {
-                let why =
-                    format!("`{}` is deleted after a while (`delete_version_after`), and the key with it", entry.shown);
-                let hint = format!(
-                    "`bao write {} delete_version_after=0s`, and look at the engine's own setting",
-                    path("metadata", &entry.name)
-                );
-                return Err(Fault::ask_operator(doing, why).hint(hint));
-            }
+        let deletes_itself = |name: &str| {
+            let reach = history::reach(&self.client, &self.mount, &below(at, name), &doing);
+            reach.is_ok_and(|reach| reach.deletes_itself)
+        };
+        let after = "is deleted after a while (`delete_version_after`), and the key with it";
+        if let Some(entry) = there.clone().find(|entry| deletes_itself(&entry.name)) {
+            let hint = format!(
+                "`bao write {} delete_version_after=0s`, and look at the engine's own setting",
+                path("metadata", &entry.name)
+            );
+            return Err(Fault::ask_operator(&doing, format!("`{}` {after}", entry.shown)).hint(hint));
+        }
+        // What is to come has no setting of its own yet, and is made none: that would use its name up.
+        if acts.contains(&Act::Add) && deletes_itself(next.as_str()) {
+            let why = format!("what is written into `{}` {after}", entries.place);
+            let hint = format!("`bao write {}/config delete_version_after=0s`", self.mount.trim_matches('/'));
+            return Err(Fault::ask_operator(&doing, why).hint(hint));
         }
         Ok(())
     }
