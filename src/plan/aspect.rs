@@ -301,8 +301,10 @@ impl<'a> Aspect<'a> {
     }
 }
 
-/// Whether members show by themselves that they know a version: by a proof, or because they look each time.
+/// Whether members show by themselves that they know a version: by a proof, or because they look each time. Where somebody
+/// brings it to them, looking shows nothing unless the delivery proves what they hold: that a program ended well is no sign.
 #[must_use]
 pub fn shows(fleet: &Fleet) -> bool {
-    fleet.proof.is_some() || fleet.learns == Learns::Always
+    let looks = fleet.learns == Learns::Always && fleet.deliver.as_ref().is_none_or(|deliver| deliver.proves);
+    fleet.proof.is_some() || looks
 }

@@ -4,9 +4,13 @@ use crate::scene;
 use keyrota::decision::Breaks;
 use keyrota::decision::Wish;
 use keyrota::inventory::key::Unreachable;
+use keyrota::model::Span;
 use keyrota::model::State;
 use keyrota::plan::Document;
 use keyrota::plan::Plan;
+use keyrota::policy::meant::fleet::Deliver;
+use keyrota::policy::meant::fleet::Learns;
+use keyrota::policy::meant::key::Retire;
 use keyrota::render::Paper;
 use keyrota::render::why;
 
@@ -107,6 +111,19 @@ fn where_nothing_disables_it_stays_readable_until_it_is_destroyed() {
     }
 }
 
+/// Nor is it said to be disabled where nothing ends it either.
+#[test]
+fn where_nothing_ends_it_it_stays_readable() {
+    let mut scene = scene::case("destroy-where-nothing-disables");
+    scene.wish = wish("document/kek", "v2");
+    for key in scene.project.policies[0].keys.values_mut() {
+        key.retire = Retire::After { after: Span::days(1), destroy_after: None };
+    }
+    let told = shown(scene.draw(None));
+    assert!(told.contains("It stays readable: the policy sets no `destroy_after`."), "{told}");
+    assert!(told.contains("Then: `v2` stays readable; the policy sets no `destroy_after`"), "{told}");
+}
+
 /// A plan that is about something else says so, and does not promise another.
 #[test]
 fn a_plan_beside_it_says_what_it_is_about() {
@@ -134,4 +151,29 @@ fn what_others_know_is_not_enabled_in_silence() {
     assert!(told.contains("keyrota plan --compromised restored/kek@v1"), "{told}");
     scene.wish = wish("restored/kek", "v1");
     assert!(!shown(scene.draw(None)).contains("keyrota plan --compromised"));
+}
+
+/// That a delivery ended well is no sign that anybody knows the version: `grace` stays, unless the delivery proves it.
+#[test]
+fn a_delivery_that_proves_nothing_shortens_no_grace() {
+    let drawn = |proves: Option<bool>| {
+        let mut scene = scene::case("destroy-where-nothing-disables");
+        scene.wish = wish("document/kek", "v2");
+        let policy = &mut scene.project.policies[0];
+        policy.keys.values_mut().for_each(|key| key.grace = Span::minutes(120));
+        for fleet in policy.fleets.values_mut() {
+            fleet.learns = Learns::Always;
+            fleet.deliver = fleet.deliver.take().zip(proves).map(|(deliver, proves)| Deliver { proves, ..deliver });
+        }
+        shown(scene.draw(None))
+    };
+    let kept = drawn(Some(false));
+    assert!(kept.contains("It still waits the 2h of `grace`") && kept.contains("wait for the grace period"), "{kept}");
+    for proves in [Some(true), None] {
+        let hasty = drawn(proves);
+        assert!(
+            hasty.contains("the 2h of `grace` (every member proves") && !hasty.contains("wait for the grace period"),
+            "{hasty}"
+        );
+    }
 }

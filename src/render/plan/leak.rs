@@ -132,7 +132,10 @@ fn spared(plan: &Plan, unit: &Unit, leak: &Leak) -> Vec<String> {
     let graced = waits(&|until| *until == Waiting::Grace).is_some();
     let all_show = key.used_by.iter().filter_map(|name| policy.fleets.get(name)).all(shows);
     if !key.grace.is_zero() && !graced && all_show {
-        out.push(format!("the {} of `grace` (every member shows by itself that it knows the new version)", key.grace));
+        out.push(format!(
+            "the {} of `grace` (every member proves that it knows the new version, or looks each time)",
+            key.grace
+        ));
     }
     let retires = unit.steps.iter().any(|step| step.key == slot && step.part == Part::Retire);
     let soak = waits(&|until| *until == Waiting::Soak).and_then(|step| {
