@@ -145,7 +145,8 @@ impl Runner {
         }
         // A group of its own: all that it starts can be ended with it, and a Ctrl-C meant for us does not reach it half-way.
         command.process_group(0);
-        command.stdin(if job.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        let (input, stdin) = talk::Input::new(job.stdin).map_err(|error| Fault::io(doing, &error))?;
+        command.stdin(stdin);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn().map_err(|error| {
             let fault = Fault::io(doing, &error);
@@ -154,7 +155,9 @@ impl Runner {
                 _ => fault,
             }
         })?;
-        let ran = talk::to(Group(child), job.stdin, job.within).map_err(|error| Fault::io(doing, &error))?;
+        // With it goes our hand on the program's end of the pipe.
+        drop(command);
+        let ran = talk::to(Group(child), input, job.within).map_err(|error| Fault::io(doing, &error))?;
         ran.ok_or_else(|| {
             Fault::retry(doing, format!("`{}` took longer than {}", printable(program), seconds(job.within)))
                 .hint("it was killed, and what it had begun may be half done")

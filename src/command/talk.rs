@@ -11,10 +11,11 @@ use rustix::event::Timespec;
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 use std::io;
+use std::io::PipeWriter;
 use std::io::Read;
 use std::io::Write;
 use std::os::fd::AsFd;
-use std::process::ChildStdin;
+use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -24,17 +25,12 @@ const MERCY: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(20);
 
 /// Talks to a program until it ends; nothing where its time was up.
-pub(super) fn to(mut group: Group, stdin: Option<&Secret>, within: Duration) -> io::Result<Option<Ran>> {
+pub(super) fn to(mut group: Group, mut input: Input<'_>, within: Duration) -> io::Result<Option<Ran>> {
     let deadline = Instant::now().checked_add(within);
-    let mut input = group.0.stdin.take();
     let mut output = Ear::new(group.0.stdout.take())?;
     let mut errors = Ear::new(group.0.stderr.take())?;
-    if let Some(pipe) = &input {
-        make_patient(pipe)?;
-    }
-    let mut fed = 0;
     loop {
-        fed = feed(&mut input, stdin, fed)?;
+        input.feed()?;
         output.listen()?;
         errors.listen()?;
         if let Some(status) = group.0.try_wait()? {
@@ -48,7 +44,7 @@ pub(super) fn to(mut group: Group, stdin: Option<&Secret>, within: Duration) -> 
             end(&mut group)?;
             return Ok(None);
         }
-        wait(input.as_ref(), &output, &errors, left.min(TICK))?;
+        wait(input.pipe.as_ref(), &output, &errors, left.min(TICK))?;
     }
 }
 
@@ -73,29 +69,53 @@ fn pause(pipes: &mut [PollFd<'_>], span: Duration) -> io::Result<()> {
     }
 }
 
-/// Gives the program as much as it takes now. One that does not want it all is its own affair.
-fn feed(input: &mut Option<ChildStdin>, secret: Option<&Secret>, fed: usize) -> io::Result<usize> {
-    let (Some(pipe), Some(secret)) = (input.as_mut(), secret) else { return Ok(fed) };
-    let (fed, done) = secret.lend(|bytes| {
-        let mut fed = fed;
-        loop {
-            let rest = bytes.get(fed..).unwrap_or_default();
-            if rest.is_empty() {
-                return Ok((fed, true));
-            }
-            match pipe.write(rest) {
-                Ok(count) => fed = fed.saturating_add(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((fed, false)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok((fed, true)),
-                Err(error) => return Err(error),
-            }
+/// What a program is given, on its way there.
+pub(super) struct Input<'a> {
+    pipe: Option<PipeWriter>,
+    secret: Option<&'a Secret>,
+    fed: usize,
+}
+
+impl<'a> Input<'a> {
+    /// A pipe that holds it before there is a program: should we die, a program that goes on without us has it whole. One that
+    /// found half of a key, or none, would put that in the place of the key that somebody else delivered meanwhile. More than a
+    /// pipe takes at once is given as it is read.
+    pub(super) fn new(secret: Option<&'a Secret>) -> io::Result<(Self, Stdio)> {
+        if secret.is_none() {
+            return Ok((Self { pipe: None, secret, fed: 0 }, Stdio::null()));
         }
-    })?;
-    if done {
-        *input = None;
+        let (there, here) = io::pipe()?;
+        make_patient(&here)?;
+        let mut input = Self { pipe: Some(here), secret, fed: 0 };
+        input.feed()?;
+        Ok((input, there.into()))
     }
-    Ok(fed)
+
+    /// Gives as much as is taken now. Whoever does not want it all: that is its own affair.
+    fn feed(&mut self) -> io::Result<()> {
+        let (Some(pipe), Some(secret)) = (self.pipe.as_mut(), self.secret) else { return Ok(()) };
+        let mut fed = self.fed;
+        let done = secret.lend(|bytes| {
+            loop {
+                let rest = bytes.get(fed..).unwrap_or_default();
+                if rest.is_empty() {
+                    return Ok(true);
+                }
+                match pipe.write(rest) {
+                    Ok(count) => fed = fed.saturating_add(count),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(true),
+                    Err(error) => return Err(error),
+                }
+            }
+        })?;
+        self.fed = fed;
+        if done {
+            self.pipe = None;
+        }
+        Ok(())
+    }
 }
 
 /// One output of the program.
@@ -145,7 +165,7 @@ fn make_patient(pipe: &impl AsFd) -> io::Result<()> {
 
 /// Waits until there is something to hear or to say, or for a tick.
 fn wait<O: AsFd, E: AsFd>(
-    input: Option<&ChildStdin>,
+    input: Option<&PipeWriter>,
     output: &Ear<O>,
     errors: &Ear<E>,
     tick: Duration,
@@ -157,4 +177,22 @@ fn wait<O: AsFd, E: AsFd>(
     // When both are closed the program is about to end: a short look is enough.
     let tick = if all.is_empty() { Duration::from_millis(1) } else { tick };
     pause(&mut all, tick)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+mod tests {
+    use super::Input;
+    use crate::secret::Secret;
+    use std::process::Command;
+
+    #[test]
+    fn a_key_is_there_whole_before_there_is_a_program_and_after_us() {
+        let secret = Secret::from_vec(vec![b'x'; 40_000]);
+        let (input, stdin) = Input::new(Some(&secret)).unwrap();
+        // As if we had died between two instructions.
+        drop(input);
+        let read = Command::new("cat").stdin(stdin).output().unwrap();
+        assert_eq!(read.stdout, vec![b'x'; 40_000]);
+    }
 }
